@@ -110,6 +110,12 @@ pub async fn claim(connection: &impl ConnectionTrait, now: Timestamp, limit: u32
         .await
 }
 
+/// Takes one event out of the queue; false when it is not there any more.
+pub async fn take(connection: &impl ConnectionTrait, employer: EmployerId, id: QueuedEventId) -> Result<bool, DbErr> {
+    let rows = Sql::on(connection, "DELETE FROM event WHERE employer_id = ").bind(employer).push(" AND id = ").bind(id).execute(connection).await?;
+    Ok(rows == 1)
+}
+
 /// How many events wait, due or not.
 pub async fn count(connection: &impl ConnectionTrait) -> Result<i64, DbErr> {
     Ok(Sql::on(connection, "SELECT count(*) AS count FROM event").one::<Count>(connection).await?.map_or(0, |row| row.count))

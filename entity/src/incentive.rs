@@ -43,6 +43,8 @@ pub struct Version {
     pub incentive_id: IncentiveId,
     /// Counts 1, 2, 3.
     pub version: i32,
+    /// The keys of the event types that can match, a JSON list; known even when the definition cannot be read.
+    pub event_types: Json,
     /// The rule, as `jobs` reads it.
     pub definition: Json,
     /// What follows from an award, as `jobs` reads it.
@@ -65,13 +67,15 @@ pub async fn insert(connection: &impl ConnectionTrait, incentive: Model, first: 
     }
     Sql::on(
         connection,
-        "INSERT INTO incentive_version (employer_id, incentive_id, version, definition, outcomes, effective_from, published_at) VALUES (",
+        "INSERT INTO incentive_version (employer_id, incentive_id, version, event_types, definition, outcomes, effective_from, published_at) VALUES (",
     )
     .bind(employer)
     .push(", ")
     .bind(first.incentive_id)
     .push(", ")
     .bind(first.version)
+    .push(", ")
+    .bind(first.event_types)
     .push(", ")
     .bind(first.definition)
     .push(", ")
@@ -124,7 +128,7 @@ pub async fn list_by_ids(connection: &impl ConnectionTrait, wanted: &[(EmployerI
 
 /// Every version of every incentive of the employer, oldest first.
 pub async fn list_versions(connection: &impl ConnectionTrait, employer: EmployerId) -> Result<Vec<Version>, DbErr> {
-    Sql::on(connection, "SELECT incentive_id, version, definition, outcomes, effective_from, published_at FROM incentive_version WHERE employer_id = ")
+    Sql::on(connection, "SELECT incentive_id, version, event_types, definition, outcomes, effective_from, published_at FROM incentive_version WHERE employer_id = ")
         .bind(employer)
         .push(" ORDER BY incentive_id, version")
         .all(connection)
@@ -133,7 +137,7 @@ pub async fn list_versions(connection: &impl ConnectionTrait, employer: Employer
 
 /// The newest version of one incentive.
 pub async fn latest_version(connection: &impl ConnectionTrait, employer: EmployerId, id: IncentiveId) -> Result<Option<Version>, DbErr> {
-    Sql::on(connection, "SELECT incentive_id, version, definition, outcomes, effective_from, published_at FROM incentive_version WHERE employer_id = ")
+    Sql::on(connection, "SELECT incentive_id, version, event_types, definition, outcomes, effective_from, published_at FROM incentive_version WHERE employer_id = ")
         .bind(employer)
         .push(" AND incentive_id = ")
         .bind(id)

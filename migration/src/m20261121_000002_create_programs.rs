@@ -46,6 +46,8 @@ CREATE TABLE incentive_version (
     employer_id {id} NOT NULL,
     incentive_id {id} NOT NULL,
     version {int} NOT NULL CHECK (version >= 1),
+    -- The keys of the event types that can match, so that even a definition that cannot be read finds its events.
+    event_types {json} NOT NULL,
     definition {json} NOT NULL,
     outcomes {json} NOT NULL,
     -- In force from this instant; null: from ever.
