@@ -1,1 +1,1 @@
-//! api
+//! The doors, and the `plaudit` program.
