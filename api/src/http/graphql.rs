@@ -1,0 +1,304 @@
+//! GraphQL over HTTP: our own handler, because the stock one runs mutations over GET, takes any content type and has no limits.
+//!
+//! A request goes one way: headers ([`negotiate`]) → token → parameters ([`request`]) → document ([`document`]) → executor → answer
+//! ([`errors`]). Whatever stops it on the way is answered in JSON with a code and the request's id.
+//!
+//! Status codes follow the audits of the npm package `graphql-http`: under `application/json` an answer about the document is 200
+//! whatever it says, under `application/graphql-response+json` a document that was not executed is 400. What HTTP itself can say
+//! (401, 405, 406, 408, 413, 415, 429, 503) is said in both.
+//!
+//! Left out on purpose: batching, uploads, `@defer`, other media types, CORS (no other site's page has business here).
+
+pub mod document;
+pub mod door;
+pub mod errors;
+pub mod negotiate;
+pub mod request;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use async_graphql::Executor;
+use async_graphql::parser::types::OperationType;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, FromRequest, State};
+use axum::response::Response;
+use axum::routing::{any, get};
+use futures_util::FutureExt;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use tokio::time::timeout;
+use tracing::Instrument;
+
+pub use self::door::{AuthFailure, Bounds, Door, harden};
+use self::errors::{Answer, Code, UNAUTHENTICATED};
+use self::negotiate::Media;
+use self::request::{Parameters, Prepared};
+use super::{graphiql, websocket};
+
+/// The header in which a request's id goes out.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// `/graphql` for GET, POST and WebSocket, and on a `dev` server `/graphiql`.
+pub fn router<D: Door>(door: D) -> Router {
+    let pages = if door.dev() {
+        Router::new()
+            .route("/graphiql", get(graphiql::page))
+            .route("/graphiql.js", get(graphiql::script))
+    } else {
+        Router::new()
+    };
+    let bounds = Arc::new(door.bounds());
+    let body_limit = DefaultBodyLimit::max(bounds.body_bytes);
+    Router::new()
+        .route("/graphql", any(serve::<D>).layer(body_limit))
+        .with_state(Gate { door, bounds })
+        .merge(pages)
+}
+
+/// A door with its bounds.
+#[derive(Clone)]
+pub(super) struct Gate<D> {
+    pub(super) door: D,
+    pub(super) bounds: Arc<Bounds>,
+}
+
+/// A request that HTTP refuses, whatever GraphQL would have said.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) status: StatusCode,
+    pub(super) code: Code,
+    pub(super) message: String,
+    /// The methods that would do, with a 405.
+    pub(super) allow: Option<&'static str>,
+}
+
+impl Refused {
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code: Code::BadUserInput,
+            message: message.into(),
+            allow: None,
+        }
+    }
+
+    /// Refused with the status that belongs to the code.
+    pub(super) fn coded(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            status: code.status(),
+            code,
+            message: message.into(),
+            allow: None,
+        }
+    }
+
+    fn method(message: &str, allow: &'static str) -> Self {
+        Self {
+            allow: Some(allow),
+            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, message)
+        }
+    }
+
+    pub(super) fn into_response(self, media: Media, request_id: &str) -> Response {
+        let answer = Answer::refusal(self.code, self.message, Vec::new(), request_id);
+        let mut response = respond(self.status, media, &answer, request_id);
+        if let Some(allow) = self.allow {
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        response
+    }
+}
+
+impl From<AuthFailure> for Refused {
+    fn from(failure: AuthFailure) -> Self {
+        match failure {
+            AuthFailure::Bad => Self::coded(Code::Unauthenticated, UNAUTHENTICATED),
+            AuthFailure::Unavailable => {
+                Self::coded(Code::Unavailable, "the token cannot be checked now")
+            }
+        }
+    }
+}
+
+async fn serve<D: Door>(State(gate): State<Gate<D>>, request: Request<Body>) -> Response {
+    let id = gate.door.request_id();
+    if websocket::is_upgrade(&request) {
+        return websocket::upgrade(gate, request, &id)
+            .await
+            .unwrap_or_else(|refused| refused.into_response(Media::Json, &id));
+    }
+    let Some(media) = negotiate::accept(request.headers()) else {
+        return Refused::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "answers are application/graphql-response+json or application/json",
+        )
+        .into_response(Media::Json, &id);
+    };
+    match answer(&gate, request, &id).await {
+        Ok(answer) => respond(status(&answer, media), media, &answer, &id),
+        Err(refused) => refused.into_response(media, &id),
+    }
+}
+
+async fn answer<D: Door>(
+    gate: &Gate<D>,
+    request: Request<Body>,
+    id: &str,
+) -> Result<Answer, Refused> {
+    let get = match *request.method() {
+        Method::GET => true,
+        Method::POST => false,
+        _ => return Err(Refused::method("use POST, or GET for queries", "GET, POST")),
+    };
+    if get && !negotiate::is_deliberate(request.headers()) {
+        return Err(Refused::new(
+            StatusCode::BAD_REQUEST,
+            "a GET needs an Authorization or graphql-require-preflight header",
+        ));
+    }
+    if !get && !negotiate::is_json(request.headers()) {
+        return Err(Refused::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body must be application/json in UTF-8",
+        ));
+    }
+    let viewer = authenticate(&gate.door, request.headers()).await?;
+    let parameters = if get {
+        Parameters::from_uri(request.uri())
+    } else {
+        Parameters::from_json(&body(gate, request).await?)
+    };
+    let parameters =
+        parameters.map_err(|message| Refused::new(StatusCode::BAD_REQUEST, message))?;
+    let prepared = match parameters.prepare(&gate.bounds.document) {
+        Ok(prepared) => prepared,
+        Err(refusal) => {
+            let positions = refusal.positions();
+            let message = refusal.to_string();
+            return Ok(Answer::refusal(refusal.code(), message, positions, id));
+        }
+    };
+    match prepared.operation {
+        OperationType::Mutation if get => {
+            return Err(Refused::method("mutations need POST", "POST"));
+        }
+        OperationType::Subscription => {
+            return Err(Refused::new(
+                StatusCode::BAD_REQUEST,
+                "subscriptions need a WebSocket (graphql-transport-ws)",
+            ));
+        }
+        OperationType::Query | OperationType::Mutation => {}
+    }
+    Ok(run(gate, prepared, viewer.as_ref(), id).await)
+}
+
+/// The viewer behind the `Authorization` header, if there is one.
+pub(super) async fn authenticate<D: Door>(
+    door: &D,
+    headers: &HeaderMap,
+) -> Result<Option<D::Viewer>, Refused> {
+    match negotiate::bearer(headers) {
+        Ok(None) => Ok(None),
+        Ok(Some(token)) => Ok(Some(door.authenticate(token).await?)),
+        Err(_) => Err(AuthFailure::Bad.into()),
+    }
+}
+
+async fn body<D: Door>(gate: &Gate<D>, request: Request<Body>) -> Result<Bytes, Refused> {
+    // The limit itself is the router's layer.
+    let read = timeout(gate.bounds.body_within, Bytes::from_request(request, &()));
+    match read.await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Err(Refused::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("the body is longer than {} bytes", gate.bounds.body_bytes),
+            ))
+        }
+        Ok(Err(_)) => Err(Refused::new(
+            StatusCode::BAD_REQUEST,
+            "the body did not arrive whole",
+        )),
+        Err(_) => Err(Refused::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body took too long to arrive",
+        )),
+    }
+}
+
+/// Executes a query or mutation within its time. A panic in a resolver is a fault of ours, not the end of the connection.
+pub(super) async fn run<D: Door>(
+    gate: &Gate<D>,
+    prepared: Prepared,
+    viewer: Option<&D::Viewer>,
+    id: &str,
+) -> Answer {
+    let request = gate.door.attach(prepared.request, viewer, id);
+    let execution = gate
+        .door
+        .executor()
+        .execute(request)
+        .instrument(tracing::info_span!("graphql", request_id = id));
+    let within = gate.bounds.operation_within;
+    match timeout(within, AssertUnwindSafe(execution).catch_unwind()).await {
+        Ok(Ok(response)) => Answer::of(response, id),
+        Ok(Err(_)) => panicked(id),
+        Err(_) => Answer::refusal(
+            Code::Unavailable,
+            format!(
+                "the operation took longer than {} seconds",
+                within.as_secs_f32()
+            ),
+            Vec::new(),
+            id,
+        ),
+    }
+}
+
+/// The answer where a resolver panicked; what it said is on the standard error stream.
+pub(super) fn panicked(id: &str) -> Answer {
+    tracing::error!(request_id = id, "a resolver panicked");
+    Answer::refusal(Code::Internal, "internal error", Vec::new(), id)
+}
+
+fn status(answer: &Answer, media: Media) -> StatusCode {
+    match (answer.refused(), media) {
+        (None, _) => StatusCode::OK,
+        (Some(Code::BadUserInput | Code::QueryTooComplex), Media::Json) => StatusCode::OK,
+        (Some(code), _) => code.status(),
+    }
+}
+
+fn respond(status: StatusCode, media: Media, answer: &Answer, id: &str) -> Response {
+    let body = serde_json::to_vec(answer).unwrap_or_else(|error| {
+        tracing::error!(request_id = id, %error, "an answer could not be written as JSON");
+        Vec::new()
+    });
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(VARY, HeaderValue::from_static("accept, authorization"));
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! Every open socket of this process: how many each client has, and a way to wait for the last one.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_util::task::TaskTracker;
+
+/// The open sockets. Cloning shares the count.
+#[derive(Debug, Clone, Default)]
+pub struct Sockets {
+    // Protects the counts alone, and is never held across an await.
+    seats: Arc<Mutex<HashMap<String, usize>>>,
+    tasks: TaskTracker,
+}
+
+impl Sockets {
+    /// Takes one of a client's seats, or none where all `most` of them are taken.
+    #[must_use]
+    pub fn seat(&self, client: String, most: usize) -> Option<Seat> {
+        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = seats.entry(client.clone()).or_default();
+        if *taken >= most {
+            return None;
+        }
+        *taken += 1;
+        Some(Seat {
+            sockets: self.clone(),
+            client,
+        })
+    }
+
+    /// How many sockets have introduced themselves as one client or another.
+    #[must_use]
+    pub fn seated(&self) -> usize {
+        let seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        seats.values().sum()
+    }
+
+    /// How many sockets are open, introduced or not.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Waits until every socket has ended. They end by themselves once the door's shutdown is cancelled.
+    pub async fn drained(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    pub(super) fn track<F: Future>(&self, socket: F) -> impl Future<Output = F::Output> + use<F> {
+        self.tasks.track_future(socket)
+    }
+}
+
+/// One socket of a client; the seat is free again when this is dropped.
+#[derive(Debug)]
+pub struct Seat {
+    sockets: Sockets,
+    client: String,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let seats = &self.sockets.seats;
+        let mut seats = seats.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(taken) = seats.get_mut(&self.client) {
+            *taken -= 1;
+            if *taken == 0 {
+                seats.remove(&self.client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_has_so_many_seats_and_gets_them_back() {
+        let sockets = Sockets::default();
+        let first = sockets.seat("a".into(), 2).expect("the first");
+        let _second = sockets.seat("a".into(), 2).expect("the second");
+        assert!(sockets.seat("a".into(), 2).is_none());
+        let _other = sockets.seat("b".into(), 2).expect("another client's");
+        drop(first);
+        assert_eq!(sockets.seated(), 2);
+        let _again = sockets.seat("a".into(), 2).expect("the freed one");
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_client_that_left() {
+        let sockets = Sockets::default();
+        drop(sockets.seat("a".into(), 1));
+        let seats = sockets.seats.lock().expect("not poisoned");
+        assert!(seats.is_empty());
+    }
+}
