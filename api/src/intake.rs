@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::domain::{self, Fault};
 use check::Candidate;
+pub use menu::compile as compile_schema;
 
 /// Events in one request.
 pub const EVENTS_MAX: usize = 1_000;

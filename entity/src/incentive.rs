@@ -95,6 +95,11 @@ pub async fn find(connection: &impl ConnectionTrait, employer: EmployerId, id: I
     Entity::find_by_id((employer, id)).one(connection).await
 }
 
+/// The employer's incentive of this key.
+pub async fn find_by_key(connection: &impl ConnectionTrait, employer: EmployerId, key: &str) -> Result<Option<Model>, DbErr> {
+    Entity::find().filter(Column::EmployerId.eq(employer)).filter(Column::Key.eq(key)).one(connection).await
+}
+
 /// The incentives of one program, by key.
 pub async fn list_of_program(connection: &impl ConnectionTrait, employer: EmployerId, program: ProgramId) -> Result<Vec<Model>, DbErr> {
     Entity::find()

@@ -130,6 +130,8 @@ operations! {
     RevokeGrant = "Mutation.revokeGrant": [ProgramsWrite, Operator];
     ReadEmployer = "Query.employer": [ProgramsRead, Operator];
     ReadProgram = "Query.program": [ProgramsRead, Operator];
+    ListIncentives = "Program.incentives": [ProgramsRead, Operator];
+    ReadIncentiveTally = "Incentive.tally": [ProgramsRead, ReportsRead, Operator];
 
     // Members and what they do.
     RegisterMembers = "Mutation.registerMembers": [MembersWrite, Operator];
