@@ -15,7 +15,7 @@
 //! - Secrets, tokens and private keys print as nothing.
 //!
 //! On purpose absent: refresh tokens (a client asks again), sessions, and any key or algorithm that a token could choose.
-//! Everything but [`verifier`] is a function of its arguments; the clock, the randomness and the rows are handed in.
+//! Everything but [`verifier`] and [`store`] is a function of its arguments; the clock, the randomness and the rows are handed in.
 
 pub mod access;
 pub mod bearer;
@@ -24,6 +24,7 @@ pub mod guard;
 pub mod keys;
 pub mod oauth;
 pub mod scope;
+pub mod store;
 pub mod token;
 pub mod verifier;
 pub mod viewer;

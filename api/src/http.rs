@@ -2,4 +2,5 @@
 
 pub mod graphiql;
 pub mod graphql;
+pub mod oauth;
 pub mod websocket;

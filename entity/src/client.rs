@@ -1,7 +1,7 @@
 //! OAuth clients: of an employer, of a partner, or of the operator.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::IntoActiveModel;
+use sea_orm::{IntoActiveModel, QuerySelect};
 
 use crate::clock::Timestamp;
 use crate::db::sql::Sql;
@@ -82,4 +82,15 @@ pub async fn revoke(connection: &impl ConnectionTrait, id: ClientId, at: Timesta
         .execute(connection)
         .await?;
     Ok(rows == 1)
+}
+
+/// The clients revoked after `since`, whose tokens may still be about.
+pub async fn list_revoked(connection: &impl ConnectionTrait, since: Timestamp) -> Result<Vec<ClientId>, DbErr> {
+    Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::RevokedAt.gt(since))
+        .into_tuple()
+        .all(connection)
+        .await
 }

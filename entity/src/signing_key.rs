@@ -5,6 +5,7 @@ use sea_orm::{IntoActiveModel, QueryOrder};
 
 use crate::clock::Timestamp;
 use crate::db::sql::Sql;
+use crate::db::{Kind, WriteTxn};
 use crate::secret::SecretBytes;
 
 /// A signing key.
@@ -45,4 +46,14 @@ pub async fn retire(connection: &impl ConnectionTrait, kid: &str, verifies_until
 /// Forgets keys whose last token has expired.
 pub async fn purge(connection: &impl ConnectionTrait, now: Timestamp) -> Result<u64, DbErr> {
     Sql::on(connection, "DELETE FROM signing_key WHERE verifies_until < ").bind(now).execute(connection).await
+}
+
+/// Waits for the turn to change the keys: until this transaction ends no other one that waits for its turn sees or changes
+/// them, so that of two processes that start together one makes the first key and the other one finds it.
+pub async fn take_turn(transaction: &WriteTxn) -> Result<(), DbErr> {
+    // On SQLite a writing transaction has its turn already.
+    if Kind::of(&**transaction) == Kind::Postgres {
+        transaction.execute_unprepared("LOCK TABLE signing_key IN SHARE ROW EXCLUSIVE MODE").await?;
+    }
+    Ok(())
 }

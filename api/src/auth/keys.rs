@@ -25,6 +25,9 @@ pub const PUBLIC_KEYS_MAX_AGE: TimeDelta = TimeDelta::minutes(5);
 /// How long a key is published before it may sign: twice the time for which the public keys may be cached.
 pub const PUBLISHED_AHEAD: TimeDelta = TimeDelta::minutes(10);
 
+/// How long a key signs before its successor is published.
+pub const SIGNING_LIFE: TimeDelta = TimeDelta::days(30);
+
 /// A key could not be made or read, or a rotation is not possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -138,6 +141,14 @@ impl Key {
     }
 }
 
+/// The name follows from the bytes, so two keys are the same when their names and their times are.
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        let times = |key: &Self| (key.created_at, key.signs_from, key.verifies_until);
+        self.kid == other.kid && times(self) == times(other)
+    }
+}
+
 /// What a rotation changes in the store, in one transaction.
 #[derive(Debug)]
 pub struct Rotation {
@@ -150,7 +161,7 @@ pub struct Rotation {
 }
 
 /// The keys of an installation, by name.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct KeyRing(HashMap<String, Key>);
 
 impl KeyRing {
@@ -186,6 +197,18 @@ impl KeyRing {
     /// never signed a token.
     pub fn first_key(now: DateTime<Utc>) -> Result<Key, KeyError> {
         Key::generate(now, now)
+    }
+
+    /// Whether it is time for a successor: the last key has signed for [`SIGNING_LIFE`].
+    pub fn is_rotation_due(&self, now: DateTime<Utc>) -> bool {
+        let last = self
+            .0
+            .values()
+            .filter(|key| key.verifies_until.is_none())
+            .map(|key| key.signs_from)
+            .max();
+        last.and_then(|last| last.checked_add_signed(SIGNING_LIFE))
+            .is_some_and(|due| due <= now)
     }
 
     /// Makes `successor` the next key. The keys before it verify until the last token they can have signed is over; the clocks
@@ -365,6 +388,18 @@ mod tests {
         let ring = KeyRing::new([key(0)]);
         assert!(matches!(ring.rotate(key(699), at(100)), Err(KeyError::TooSoon)));
         assert!(ring.rotate(key(700), at(100)).is_ok());
+    }
+
+    #[test]
+    fn a_successor_is_due_after_thirty_days_of_signing() {
+        let ring = KeyRing::new([key(0)]);
+        assert!(!ring.is_rotation_due(at(30 * DAY - 1)));
+        assert!(ring.is_rotation_due(at(30 * DAY)));
+        let ring = ring.after(ring.rotate(key(31 * DAY), at(30 * DAY)).unwrap());
+        assert!(!ring.is_rotation_due(at(30 * DAY)));
+        assert!(!ring.is_rotation_due(at(60 * DAY)));
+        assert!(ring.is_rotation_due(at(61 * DAY)));
+        assert!(!KeyRing::default().is_rotation_due(at(0)));
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //!
 //! On purpose absent: every other grant, refresh tokens (§4.4.3 advises against them) and credentials in the address.
 
-use chrono::TimeDelta;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
@@ -133,14 +132,29 @@ pub fn granted(token: &AccessToken, grant: &Grant) -> Response<String> {
         &Body {
             access_token: token.expose(),
             token_type: "Bearer",
-            expires_in: seconds(grant.life),
+            expires_in: grant.life.num_seconds(),
             scope: grant.scopes.to_string(),
         },
     )
 }
 
-fn seconds(life: TimeDelta) -> i64 {
-    life.num_seconds()
+/// The answer when it was our fault: the two codes that OAuth has for it elsewhere (RFC 6749 §4.1.2.1).
+pub fn failed(status: StatusCode) -> Response<String> {
+    #[derive(Serialize)]
+    struct Body {
+        error: &'static str,
+    }
+    let away = status == StatusCode::SERVICE_UNAVAILABLE;
+    json(
+        status,
+        &Body {
+            error: if away {
+                "temporarily_unavailable"
+            } else {
+                "server_error"
+            },
+        },
+    )
 }
 
 /// An answer of the token endpoint: JSON that nobody keeps.

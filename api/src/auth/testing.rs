@@ -11,7 +11,7 @@ use super::viewer::{Party, Viewer};
 /// So many seconds after the instant at which every test begins.
 pub fn at(seconds: i64) -> DateTime<Utc> {
     let begin: DateTime<Utc> = "2026-11-21T00:00:00Z".parse().unwrap();
-    begin + TimeDelta::seconds(seconds)
+    begin.checked_add_signed(TimeDelta::seconds(seconds)).unwrap()
 }
 
 /// A viewer of no tenant with these scopes, alive for ten minutes.

@@ -30,12 +30,9 @@ fn faults_against(table: &[Row], sdl: &str) -> Vec<String> {
         None => Some(format!("{} is in the table but not in the schema", row.field)),
         Some(description) => {
             let sentence = row.needs.sentence();
-            let said: Vec<&str> = description
-                .match_indices("Scope: ")
-                .map(|(at, _)| &description[at..])
-                .collect();
+            let said: Vec<&str> = description.split("Scope: ").skip(1).collect();
             match said.as_slice() {
-                [one] if one.starts_with(&sentence) => None,
+                [one] if format!("Scope: {one}").starts_with(&sentence) => None,
                 [] => Some(format!("{} does not say \"{sentence}\"", row.field)),
                 _ => Some(format!("{} says other scopes than \"{sentence}\"", row.field)),
             }
