@@ -334,9 +334,9 @@ mod tests {
     fn a_key_never_prints_its_private_part() {
         let key = key(0);
         let printed = format!("{key:?} {:?}", KeyRing::new([key.clone()]));
-        let private = format!("{:?}", key.private_pkcs8());
-        let middle = &private[private.len() / 4..private.len() / 2];
-        assert!(!printed.contains(middle) && printed.contains("redacted"));
+        let private = format!("{:?}", &key.private_pkcs8()[40..60]);
+        let bytes = private.trim_matches(['[', ']']);
+        assert!(!printed.contains(bytes) && printed.contains("redacted"));
     }
 
     #[test]
@@ -359,7 +359,7 @@ mod tests {
         let (old_kid, new_kid) = (old.kid().to_owned(), new.kid().to_owned());
         let before = KeyRing::new([old]);
         let rotation = before.rotate(new, at(400)).unwrap();
-        assert_eq!(rotation.replaced, [old_kid.clone()]);
+        assert_eq!(rotation.replaced, std::slice::from_ref(&old_kid));
         let over = 1_000 + DAY + CLOCK_SKEW.num_seconds();
         assert_eq!(rotation.verifies_until, at(over));
         let ring = before.after(rotation);

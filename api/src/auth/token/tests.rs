@@ -41,14 +41,14 @@ impl Forge {
         json!({ "alg": "ES256", "typ": "at+jwt", "kid": self.kid })
     }
 
-    fn claims(&self) -> Value {
+    fn claims() -> Value {
         json!({
             "iss": authority().issuer, "aud": authority().audience, "sub": "cli", "client_id": "cli", "jti": "token",
             "iat": at(0).timestamp(), "exp": at(600).timestamp(), "scope": "events:write", "employer": employer().to_string(),
         })
     }
 
-    fn sign_with(&self, header: &str, claims: &str, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
+    fn sign_with(header: &str, claims: &str, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
         let message = format!(
             "{}.{}",
             URL_SAFE_NO_PAD.encode(header),
@@ -60,7 +60,7 @@ impl Forge {
 
     /// Any header and claims with a signature that holds.
     fn sign(&self, header: &str, claims: &str) -> String {
-        self.sign_with(header, claims, |message| {
+        Self::sign_with(header, claims, |message| {
             self.pair
                 .sign(&SystemRandom::new(), message)
                 .unwrap()
@@ -71,12 +71,12 @@ impl Forge {
 
     /// A good token but for members of its header; null takes one out.
     fn header_with(&self, changes: Value) -> String {
-        self.sign(&changed(self.header(), changes), &self.claims().to_string())
+        self.sign(&changed(self.header(), changes), &Self::claims().to_string())
     }
 
     /// A good token but for claims; null takes one out.
     fn claims_with(&self, changes: Value) -> String {
-        self.sign(&self.header().to_string(), &changed(self.claims(), changes))
+        self.sign(&self.header().to_string(), &changed(Self::claims(), changes))
     }
 
     fn good(&self) -> String {

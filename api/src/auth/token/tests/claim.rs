@@ -16,14 +16,14 @@ pub fn bad_claims(forge: &Forge) -> Vec<Bad> {
     for name in ["iss", "aud", "sub", "client_id", "iat", "exp", "jti", "scope"] {
         bad.push(("a claim missing", Refusal::Claims, with(json!({ name: null }))));
         bad.push(("a claim that is null", Refusal::Claims, {
-            let mut claims = forge.claims();
+            let mut claims = Forge::claims();
             claims[name] = Value::Null;
             forge.sign(&header, &claims.to_string())
         }));
         bad.push((
             "a claim that is a list",
             Refusal::Claims,
-            with(json!({ name: [forge.claims()[name]] })),
+            with(json!({ name: [Forge::claims()[name]] })),
         ));
         bad.push((
             "a claim that is an object",
@@ -31,13 +31,13 @@ pub fn bad_claims(forge: &Forge) -> Vec<Bad> {
             with(json!({ name: { "value": 1 } })),
         ));
         bad.push(("a claim twice", Refusal::Claims, {
-            let again = format!("{{{:?}:{},", name, forge.claims()[name]);
-            forge.sign(&header, &forge.claims().to_string().replacen('{', &again, 1))
+            let again = format!("{{{:?}:{},", name, Forge::claims()[name]);
+            forge.sign(&header, &Forge::claims().to_string().replacen('{', &again, 1))
         }));
     }
     for name in ["employer", "partner", "member", "nbf"] {
         let null = format!("{{\"{name}\":null,");
-        let bare = changed(forge.claims(), json!({ "employer": null }));
+        let bare = changed(Forge::claims(), json!({ "employer": null }));
         bad.push((
             "an optional claim that is null",
             Refusal::Claims,
@@ -122,7 +122,7 @@ pub fn bad_claims(forge: &Forge) -> Vec<Bad> {
         ("no claims", Refusal::Claims, forge.sign(&header, "")),
         ("empty claims", Refusal::Claims, forge.sign(&header, "{}")),
         ("claims nested deeply", Refusal::Claims, forge.sign(&header, &"{\"iss\":".repeat(200))),
-        ("something after the claims", Refusal::Claims, forge.sign(&header, &format!("{}{{}}", forge.claims()))),
+        ("something after the claims", Refusal::Claims, forge.sign(&header, &format!("{}{{}}", Forge::claims()))),
         ("claims that are no text", Refusal::Claims, {
             let claims = format!("{{\"iss\":\"{}\"}}", '\u{0}');
             forge.sign(&header, &claims)

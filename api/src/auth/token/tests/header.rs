@@ -7,12 +7,12 @@ use serde_json::json;
 use super::*;
 
 pub fn bad_headers(forge: &Forge) -> Vec<Bad> {
-    let claims = forge.claims().to_string();
+    let claims = Forge::claims().to_string();
     let public = forge.ring.signer(at(0)).unwrap().public().clone();
     let hmac_with = |alg: &str, secret: &[u8]| {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
         let header = changed(forge.header(), json!({ "alg": alg }));
-        forge.sign_with(&header, &claims, |message| {
+        Forge::sign_with(&header, &claims, |message| {
             hmac::sign(&key, message).as_ref().to_vec()
         })
     };
@@ -27,7 +27,7 @@ pub fn bad_headers(forge: &Forge) -> Vec<Bad> {
     let ed = Ed25519KeyPair::generate().unwrap();
     let unsigned = |alg: &str| {
         let header = changed(forge.header(), json!({ "alg": alg }));
-        forge.sign_with(&header, &claims, |_| Vec::new())
+        Forge::sign_with(&header, &claims, |_| Vec::new())
     };
     let mut bad = vec![
         ("alg none, unsigned", Refusal::Algorithm, unsigned("none")),
@@ -91,14 +91,14 @@ pub fn bad_headers(forge: &Forge) -> Vec<Bad> {
         (
             "EdDSA with a key of its own",
             Refusal::Algorithm,
-            forge.sign_with(
+            Forge::sign_with(
                 &changed(forge.header(), json!({ "alg": "EdDSA" })),
                 &claims,
                 |text| ed.sign(text).as_ref().to_vec(),
             ),
         ),
         ("Ed25519 that says ES256", Refusal::Signature, {
-            forge.sign_with(&forge.header().to_string(), &claims, |text| {
+            Forge::sign_with(&forge.header().to_string(), &claims, |text| {
                 ed.sign(text).as_ref().to_vec()
             })
         }),
@@ -219,14 +219,14 @@ pub fn bad_headers(forge: &Forge) -> Vec<Bad> {
             forge.header_with(json!({ "admin": true })),
         ),
         ("alg twice", Refusal::Header, {
-            let twice = forge.header().to_string().replace("{", r#"{"alg":"none","#);
+            let twice = forge.header().to_string().replace('{', r#"{"alg":"none","#);
             forge.sign(&twice, &claims)
         }),
         (
             "kid twice",
             Refusal::Header,
             forge.sign(
-                &forge.header().to_string().replace("{", r#"{"kid":"nobody","#),
+                &forge.header().to_string().replace('{', r#"{"kid":"nobody","#),
                 &claims,
             ),
         ),
