@@ -96,7 +96,7 @@ impl Period {
             Period::Day => date.num_days_from_ce(),
             // Day 1 of the common era is a Monday.
             Period::Week => (date.num_days_from_ce() - 1).div_euclid(7),
-            Period::Month => date.year() * 12 + date.month0() as i32,
+            Period::Month => date.year() * 12 + date.month0().cast_signed(),
         }
     }
 
@@ -137,7 +137,7 @@ impl Period {
     /// How many days after the first one of its period `date` lies; at most 30.
     pub fn offset(self, date: NaiveDate) -> u8 {
         let first = self.first_day(self.index(date));
-        (date - first).num_days().clamp(0, 30) as u8
+        u8::try_from(date.signed_duration_since(first).num_days()).unwrap_or(0)
     }
 
     /// The date at an offset into a period, never past its end.

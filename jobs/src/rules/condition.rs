@@ -7,6 +7,7 @@
 
 use std::cmp::Ordering;
 
+use rust_decimal::prelude::ToPrimitive;
 use serde_json::{Number, Value};
 
 /// Which events count.
@@ -151,14 +152,12 @@ fn integer(number: &Number) -> Option<i128> {
 
 /// The exact order of an integer of at most 64 bits and a float.
 fn integer_to_float(integer: i128, float: f64) -> Option<Ordering> {
-    // The cast cuts the fraction off and is exact as long as the float fits; one that does not is cut to the end of the
-    // range, far beyond any integer of 64 bits, so the order is right all the same.
-    let whole = float.trunc() as i128;
-    match integer.cmp(&whole) {
-        Ordering::Equal => 0.0.partial_cmp(&float.fract()),
-        decided if !float.is_nan() => Some(decided),
-        _ => None,
-    }
+    let whole = match float.trunc().to_i128() {
+        Some(whole) => integer.cmp(&whole),
+        // A float that does not fit is farther from zero than any integer of 64 bits, on its own side.
+        None => 0.0.partial_cmp(&float)?,
+    };
+    Some(whole.then(0.0.partial_cmp(&float.fract())?))
 }
 
 #[cfg(test)]

@@ -60,7 +60,8 @@ impl<S: Structure> Judge for S {
         if limit.is_reached(&memory.earned) {
             return Ok(Evaluation::unchanged(progress));
         }
-        // Awards do not depend on the order; their days do, within one call, and this makes them the earliest ones.
+        // Which awards there are does not depend on the order, but their days do: in the order of the calendar they are the
+        // same however the call was put together.
         matching.sort_by_key(|(_, occurrence)| (occurrence.day, occurrence.occurred_at));
 
         let mut state = memory.state.take().unwrap_or_else(|| self.start());

@@ -6,6 +6,17 @@ fn date(text: &str) -> NaiveDate {
     text.parse().expect("a date")
 }
 
+fn days_after(date: NaiveDate, days: i64) -> NaiveDate {
+    date.checked_add_signed(TimeDelta::days(days))
+        .expect("a date")
+}
+
+fn seconds_after(instant: DateTime<Utc>, seconds: i64) -> DateTime<Utc> {
+    instant
+        .checked_add_signed(TimeDelta::seconds(seconds))
+        .expect("an instant")
+}
+
 fn time(text: &str) -> NaiveTime {
     NaiveTime::parse_from_str(text, "%H:%M").expect("a time of day")
 }
@@ -308,7 +319,7 @@ fn the_ends_of_the_calendar_are_ends_and_no_panics() {
 proptest! {
     #[test]
     fn a_date_lies_in_its_period_and_in_no_other(days in -100_000..100_000_i64) {
-        let day = date("2026-11-21") + TimeDelta::days(days);
+        let day = days_after(date("2026-11-21"), days);
         for period in [Period::Day, Period::Week, Period::Month] {
             let index = period.index(day);
             prop_assert!(period.first_day(index) <= day && day <= period.last_day(index));
@@ -319,8 +330,8 @@ proptest! {
 
     #[test]
     fn window_keys_are_equal_exactly_where_the_first_days_are(days in -20_000..20_000_i64, ahead in 0..400_i64) {
-        let day = date("2026-11-21") + TimeDelta::days(days);
-        let later = day + TimeDelta::days(ahead);
+        let day = days_after(date("2026-11-21"), days);
+        let later = days_after(day, ahead);
         for window in [Window::Day, Window::Week, Window::Month, Window::Quarter, Window::Year] {
             prop_assert_eq!(window.key(day) == window.key(later), window.first_day(day) == window.first_day(later));
             prop_assert!(window.first_day(day) <= window.first_day(later));
@@ -338,12 +349,12 @@ proptest! {
         ]),
     ) {
         let starts_at = NaiveTime::from_hms_opt(hour, if half { 30 } else { 0 }, 0).expect("a time of day");
-        let day = date("2026-11-21") + TimeDelta::days(days);
+        let day = days_after(date("2026-11-21"), days);
         let end = day_end(day, starts_at, zone);
         let day_at = |instant| program_day(civil(instant, zone), starts_at);
-        prop_assert!(day_at(end - TimeDelta::seconds(1)) <= day);
+        prop_assert!(day_at(seconds_after(end, -1)) <= day);
         for minutes in (0..26 * 60).step_by(15) {
-            prop_assert!(day_at(end + TimeDelta::minutes(minutes)) > day);
+            prop_assert!(day_at(seconds_after(end, minutes * 60)) > day);
         }
     }
 }

@@ -86,7 +86,7 @@ impl TriggerDefinition {
             match condition.compile() {
                 Ok(condition) => conditions.push(condition),
                 Err(found) => {
-                    faults.extend(found.into_iter().map(|fault| fault.at_condition(place)))
+                    faults.extend(found.into_iter().map(|fault| fault.at_condition(place)));
                 }
             }
         }

@@ -116,8 +116,7 @@ impl Runs {
         self.0.iter().all(fits)
             && self
                 .0
-                .windows(2)
-                .all(|pair| i64::from(pair[0].last()) + 1 < i64::from(pair[1].first()))
+                .is_sorted_by(|run, next| i64::from(run.last()) + 1 < i64::from(next.first()))
     }
 
     /// The place of the first run that ends at `number` or behind it.

@@ -19,9 +19,10 @@ struct OnDay(u8, u32);
 impl Tally {
     /// Adds an event, and drops the latest one beyond `enough`.
     pub fn add(&mut self, offset: u8, enough: u32) {
-        match self.0.binary_search_by_key(&offset, |day| day.0) {
-            Ok(at) => self.0[at].1 = self.0[at].1.saturating_add(1),
-            Err(at) => self.0.insert(at, OnDay(offset, 1)),
+        let at = self.0.partition_point(|day| day.0 < offset);
+        match self.0.get_mut(at) {
+            Some(day) if day.0 == offset => day.1 = day.1.saturating_add(1),
+            _ => self.0.insert(at, OnDay(offset, 1)),
         }
         if self.total() > enough
             && let Some(latest) = self.0.last_mut()
@@ -58,7 +59,7 @@ impl Tally {
         };
         !self.0.is_empty()
             && self.0.iter().all(|day| day.0 <= last_offset && day.1 > 0)
-            && self.0.windows(2).all(|pair| pair[0].0 < pair[1].0)
+            && self.0.is_sorted_by(|day, next| day.0 < next.0)
     }
 }
 
