@@ -15,7 +15,6 @@ pub mod partner;
 pub mod program;
 pub mod stock_menu;
 pub mod tenant;
-pub mod token;
 
 use sea_orm::DbErr;
 

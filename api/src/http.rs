@@ -1,6 +1,113 @@
 //! The doors: what reaches Plaudit over HTTP, and how each request is refused that should go no further.
 
+pub mod cloudevents;
 pub mod graphiql;
 pub mod graphql;
+pub mod health;
 pub mod oauth;
+pub mod problem;
 pub mod websocket;
+
+use std::sync::Arc;
+
+use async_graphql::Request;
+use async_graphql::dataloader::DataLoader;
+use axum::Router;
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use self::graphql::{AuthFailure, Door};
+use self::websocket::Sockets;
+use crate::app::App;
+use crate::auth::viewer::Viewer;
+use crate::graphql::PlauditSchema;
+use crate::graphql::loader::Nouns;
+
+/// Every address of the application.
+pub fn router(app: &Arc<App>) -> Router {
+    let door = AppDoor { schema: app.schema(), app: Arc::clone(app) };
+    let endpoint = oauth::Endpoint {
+        db: app.db.clone(),
+        clock: app.clock.clone(),
+        ids: app.ids.clone(),
+        verifier: Arc::clone(&app.verifier),
+    };
+    Router::new()
+        .merge(graphql::router(door))
+        .merge(oauth::router(endpoint))
+        .merge(cloudevents::router(Arc::clone(app)))
+        .merge(health::router(Arc::clone(app)))
+        .fallback({
+            let ids = app.ids.clone();
+            move || async move { problem::not_found(&ids.text()) }
+        })
+        .layer(CatchPanicLayer::custom({
+            let ids = app.ids.clone();
+            move |_| problem::panicked(&ids.text())
+        }))
+}
+
+/// The application behind the GraphQL door.
+#[derive(Clone)]
+struct AppDoor {
+    app: Arc<App>,
+    schema: PlauditSchema,
+}
+
+impl Door for AppDoor {
+    type Viewer = Arc<Viewer>;
+    type Executor = PlauditSchema;
+
+    fn executor(&self) -> &PlauditSchema {
+        &self.schema
+    }
+
+    fn attach(&self, request: Request, viewer: Option<&Arc<Viewer>>, _request_id: &str) -> Request {
+        let request = request.data(DataLoader::new(Nouns { db: self.app.db.clone() }, tokio::spawn));
+        match viewer {
+            Some(viewer) => request.data(Arc::clone(viewer)),
+            None => request,
+        }
+    }
+
+    async fn authenticate(&self, bearer: &str) -> Result<Arc<Viewer>, AuthFailure> {
+        self.app.verifier.authenticate(bearer, self.app.clock.now()).map_err(|refused| {
+            tracing::debug!(reason = ?refused.reason(), "a token was refused");
+            AuthFailure::Bad
+        })
+    }
+
+    async fn is_current(&self, viewer: &Arc<Viewer>) -> bool {
+        self.app.verifier.still(viewer, self.app.clock.now()).is_ok()
+    }
+
+    fn expires_at(&self, viewer: &Arc<Viewer>) -> DateTime<Utc> {
+        viewer.expires_at
+    }
+
+    fn client(&self, viewer: &Arc<Viewer>) -> String {
+        viewer.client_id.clone()
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.app.clock.now()
+    }
+
+    fn request_id(&self) -> String {
+        self.app.ids.text()
+    }
+
+    fn sockets(&self) -> &Sockets {
+        &self.app.sockets
+    }
+
+    fn shutdown(&self) -> &CancellationToken {
+        &self.app.shutdown
+    }
+
+    fn dev(&self) -> bool {
+        self.app.dev
+    }
+}
+

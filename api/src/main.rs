@@ -1,1 +1,7 @@
-fn main() {}
+//! The `plaudit` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    api::command::main()
+}

@@ -131,6 +131,7 @@ operations! {
     ReadEmployer = "Query.employer": [ProgramsRead, Operator];
     ReadProgram = "Query.program": [ProgramsRead, Operator];
     ListIncentives = "Program.incentives": [ProgramsRead, Operator];
+    ReadIncentiveVersion = "Incentive.version": [ProgramsRead, Operator];
     ReadIncentiveTally = "Incentive.tally": [ProgramsRead, ReportsRead, Operator];
 
     // Members and what they do.

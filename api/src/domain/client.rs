@@ -51,10 +51,10 @@ pub async fn create(app: &App, _: Permit<access::CreateClient>, input: Create) -
         (None, Some(_)) => ViewerKind::Partner,
         (None, None) => ViewerKind::Operator,
     };
-    let mut scopes = ScopeSet::EMPTY;
+    let mut scopes = Vec::new();
     for (index, text) in input.scopes.iter().enumerate() {
         match text.parse::<Scope>() {
-            Ok(scope) if scope.fits_client(kind) => scopes = scopes.with(scope),
+            Ok(scope) if scope.fits_client(kind) => scopes.push(scope),
             Ok(_) => faults.push(Fault::invalid(&["scopes", &index.to_string()], "a client of this kind cannot have this scope")),
             Err(_) => faults.push(Fault::invalid(&["scopes", &index.to_string()], "there is no such scope")),
         }
@@ -84,8 +84,8 @@ pub async fn create(app: &App, _: Permit<access::CreateClient>, input: Create) -
         name: input.name,
         employer_id,
         partner_id,
-        scopes: scopes.to_string(),
-        secret_digest: SecretBytes::new(secret.digest()),
+        scopes: scopes.into_iter().collect::<ScopeSet>().to_string(),
+        secret_digest: SecretBytes::new(*secret.digest().as_bytes()),
         previous_secret_digest: None,
         previous_secret_until: None,
         created_at: app.clock.now().into(),
@@ -111,7 +111,7 @@ pub async fn rotate_secret(
     let secret = new_secret(app);
     let until = app.clock.now().checked_add_signed(overlap).ok_or_else(unknown)?;
     let txn = app.db.write_txn().await?;
-    if !client::rotate_secret(&*txn, id, SecretBytes::new(secret.digest()), until.into()).await? {
+    if !client::rotate_secret(&*txn, id, SecretBytes::new(*secret.digest().as_bytes()), until.into()).await? {
         return Err(unknown().into());
     }
     let client = client::find(&*txn, id).await?.ok_or_else(unknown)?;

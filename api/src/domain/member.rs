@@ -62,13 +62,13 @@ pub enum Registered {
     Rejected(Fault),
 }
 
-/// Registers members, or changes what is known of them. One member that is refused does not stop the others. The results are in the
+/// Registers members, or changes what is known of them. A member whose form was wrong already comes as its fault. One member that is refused does not stop the others. The results are in the
 /// order of the input.
 pub async fn register(
     app: &App,
     permit: Permit<access::RegisterMembers>,
     employer: Option<&str>,
-    members: &[Register],
+    members: &[Result<Register, Fault>],
 ) -> Outcome<Vec<Registered>> {
     if members.is_empty() || members.len() > MEMBERS_MAX {
         return Err(Fault::new(FaultCode::TooMany, &["members"], format!("1 to {MEMBERS_MAX} members")).into());
@@ -86,7 +86,7 @@ pub async fn register(
     }
 }
 
-async fn register_once(app: &App, employer: EmployerId, members: &[Register]) -> Outcome<Option<Vec<Registered>>> {
+async fn register_once(app: &App, employer: EmployerId, members: &[Result<Register, Fault>]) -> Outcome<Option<Vec<Registered>>> {
     let now = Timestamp::from(app.clock.now());
     let txn = app.db.write_txn().await?;
     let partners = partners(&*txn, members).await?;
@@ -96,6 +96,13 @@ async fn register_once(app: &App, employer: EmployerId, members: &[Register]) ->
     let mut seen = HashSet::new();
     let (mut created, mut updated, mut said, mut results) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for member in members {
+        let member = match member {
+            Ok(member) => member,
+            Err(fault) => {
+                results.push(Registered::Rejected(fault.clone()));
+                continue;
+            }
+        };
         let known = before.get(&member.external_id);
         let row = merged(known.cloned().unwrap_or_else(|| blank(app, employer, &member.external_id, now)), member);
         let twice = || (!seen.insert(member.external_id.clone())).then(|| Fault::invalid(&["externalId"], "named twice in this call"));
@@ -154,10 +161,11 @@ async fn register_once(app: &App, employer: EmployerId, members: &[Register]) ->
 async fn lock_known(
     connection: &impl ConnectionTrait,
     employer: EmployerId,
-    members: &[Register],
+    members: &[Result<Register, Fault>],
 ) -> Outcome<HashMap<String, Model>> {
     let keys: Vec<(EmployerId, String)> = members
         .iter()
+        .flatten()
         .filter(|member| validate::is_external_id(&member.external_id))
         .map(|member| (employer, member.external_id.clone()))
         .collect();
@@ -190,9 +198,9 @@ async fn words<'a>(
 }
 
 /// The partners that the consents of the call name, by key.
-async fn partners(connection: &impl ConnectionTrait, members: &[Register]) -> Outcome<HashMap<String, PartnerId>> {
+async fn partners(connection: &impl ConnectionTrait, members: &[Result<Register, Fault>]) -> Outcome<HashMap<String, PartnerId>> {
     let mut keys: Vec<String> =
-        members.iter().flat_map(|member| &member.consents).filter_map(|(_, partner, _)| partner.clone()).collect();
+        members.iter().flatten().flat_map(|member| &member.consents).filter_map(|(_, partner, _)| partner.clone()).collect();
     keys.retain(|key| !key.contains('\0'));
     keys.sort_unstable();
     keys.dedup();

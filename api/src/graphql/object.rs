@@ -1,0 +1,44 @@
+//! The objects of the schema, by noun.
+
+pub mod achievement;
+pub mod client;
+pub mod dead_event;
+pub mod employer;
+pub mod event_type;
+pub mod feed;
+pub mod incentive;
+pub mod member;
+pub mod partner;
+pub mod program;
+pub mod viewer;
+
+use async_graphql::Interface;
+
+pub use achievement::Achievement;
+pub use client::Client;
+pub use dead_event::DeadEvent;
+pub use employer::Employer;
+pub use event_type::EventType;
+pub use feed::FeedEntry;
+pub use incentive::Incentive;
+pub use member::Member;
+pub use partner::Partner;
+pub use program::Program;
+
+/// A thing with a global id.
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "async_graphql::ID", desc = "Its global id: opaque, and good for `node`."))]
+pub enum Node {
+    /// An employer.
+    Employer(Employer),
+    /// A program.
+    Program(Program),
+    /// An incentive.
+    Incentive(Incentive),
+    /// A member.
+    Member(Member),
+    /// An achievement.
+    Achievement(Achievement),
+    /// An entry of the partner's feed.
+    FeedEntry(FeedEntry),
+}

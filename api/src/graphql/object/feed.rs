@@ -1,0 +1,141 @@
+//! The partner's feed.
+
+use async_graphql::{Enum, ID, Object, SimpleObject, Union};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entity::feed;
+use entity::id::{PartnerId, TypedId};
+
+use super::Achievement;
+use crate::graphql::error::ApiError;
+use crate::graphql::scalar::{BigInt, DateTime};
+
+/// What an entry of a feed tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "feed::FeedEntryKind")]
+pub enum FeedEntryKind {
+    /// A member has earned an achievement.
+    AchievementEarned,
+}
+
+/// An entry of the partner's feed. Polling and the subscription carry the same entries, ids and positions.
+pub struct FeedEntry {
+    /// Whose feed.
+    pub partner: PartnerId,
+    /// The entry.
+    pub entry: feed::Entry,
+}
+
+/// An entry of the partner's feed. Polling and the subscription carry the same entries, ids and positions.
+#[Object]
+impl FeedEntry {
+    /// Its global id: the same wherever and however often the entry is delivered.
+    pub async fn id(&self) -> ID {
+        self.entry.id.to_string().into()
+    }
+
+    /// Its place in the feed: 1, 2, 3 in the order of recording, with no hole. Who has every position has missed nothing.
+    async fn position(&self) -> BigInt {
+        BigInt(self.entry.position)
+    }
+
+    /// Where to go on after this entry, in `after`.
+    async fn cursor(&self) -> String {
+        cursor(self.partner, self.entry.position)
+    }
+
+    /// What it tells.
+    async fn kind(&self) -> FeedEntryKind {
+        self.entry.kind.into()
+    }
+
+    /// When it was recorded.
+    async fn recorded_at(&self) -> DateTime {
+        self.entry.recorded_at.into()
+    }
+
+    /// The achievement it tells of; null for other kinds.
+    async fn achievement(&self) -> Option<Achievement> {
+        Some(Achievement::of_partner(&self.entry))
+    }
+}
+
+/// A page of the partner's feed.
+#[derive(SimpleObject)]
+pub struct FeedPage {
+    /// The entries, by position.
+    pub entries: Vec<FeedEntry>,
+    /// Where to go on, in `after`: after the last entry of this page, or where the page started when it has none. Null only when
+    /// nothing was ever read.
+    pub end_cursor: Option<String>,
+    /// Whether there are more entries already.
+    pub has_more: bool,
+}
+
+/// Everything that was there has been replayed: what follows is live.
+#[derive(SimpleObject)]
+pub struct FeedCaughtUp {
+    /// The position of the last entry replayed, or where the replay started when there was none.
+    pub position: BigInt,
+    /// Where to go on after it, in `after`.
+    pub cursor: String,
+}
+
+/// What the subscription to a feed delivers.
+#[derive(Union)]
+pub enum FeedMessage {
+    /// An entry, replayed or live.
+    FeedEntry(FeedEntry),
+    /// The replay is over. Sent once.
+    FeedCaughtUp(FeedCaughtUp),
+}
+
+/// Version of the cursors' form.
+const CURSOR_VERSION: u8 = 1;
+
+/// The cursor of a position: opaque to the partner, and good for its own feed only.
+pub fn cursor(partner: PartnerId, position: i64) -> String {
+    let mut bytes = vec![CURSOR_VERSION];
+    bytes.extend(partner.uuid().as_bytes());
+    bytes.extend(position.to_be_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The position behind a cursor of this partner's feed.
+pub fn position(partner: PartnerId, cursor: &str) -> Result<i64, ApiError> {
+    let read = || {
+        let bytes: [u8; 25] = URL_SAFE_NO_PAD.decode(cursor).ok()?.try_into().ok()?;
+        let (version, rest) = bytes.split_first()?;
+        let (owner, position) = rest.split_first_chunk::<16>()?;
+        let position = i64::from_be_bytes(position.try_into().ok()?);
+        (*version == CURSOR_VERSION && owner == partner.uuid().as_bytes() && position >= 0).then_some(position)
+    };
+    read().ok_or_else(|| ApiError::BadInput("`after` is not a cursor of this feed".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partners() -> [PartnerId; 2] {
+        ["ptr_01ARZ3NDEKTSV4RRFFQ69G5FAV", "ptr_01ARZ3NDEKTSV4RRFFQ69G5FAW"].map(|id| id.parse().unwrap())
+    }
+
+    #[test]
+    fn a_cursor_leads_back_to_its_position_in_its_own_feed_only() {
+        let [own, other] = partners();
+        for position_written in [0, 1, i64::MAX] {
+            let text = cursor(own, position_written);
+            assert!(position(own, &text).is_ok_and(|read| read == position_written));
+            assert!(position(other, &text).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_no_cursor_is_refused() {
+        let [own, _] = partners();
+        for bad in ["", "1", "AAAA", "!", &cursor(own, -1), &format!("{}A", cursor(own, 1))] {
+            assert!(position(own, bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Incentives.
+
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use entity::incentive;
+use jobs::rules::definition::{ConditionOp as RuleOp, Definition, LimitDefinition, StructureDefinition};
+
+use crate::auth::access;
+use crate::auth::guard::Requires;
+use crate::domain;
+use crate::graphql::error::ApiError;
+use crate::graphql::scalar::{BigInt, DateTime, Json};
+use crate::graphql::{app, permit};
+
+/// How a condition compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "RuleOp")]
+pub enum ConditionOp {
+    /// Equal; numbers by value.
+    Eq,
+    /// There, and not equal.
+    Ne,
+    /// Greater.
+    Gt,
+    /// Greater or equal.
+    Gte,
+    /// Less.
+    Lt,
+    /// Less or equal.
+    Lte,
+    /// One of a list.
+    In,
+    /// There, and none of a list.
+    NotIn,
+    /// There (`true`) or missing (`false`).
+    Exists,
+    /// A list that contains the value, or a text that contains it.
+    Contains,
+}
+
+/// A calendar period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "jobs::rules::calendar::Period")]
+pub enum Period {
+    /// A calendar day.
+    Day,
+    /// An ISO week, Monday to Sunday.
+    Week,
+    /// A calendar month.
+    Month,
+}
+
+/// A window of time in which something is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "jobs::rules::calendar::Window")]
+pub enum Window {
+    /// A calendar day.
+    Day,
+    /// An ISO week, Monday to Sunday.
+    Week,
+    /// A calendar month.
+    Month,
+    /// A calendar quarter.
+    Quarter,
+    /// A calendar year.
+    Year,
+    /// The whole program.
+    Program,
+    /// All time.
+    Ever,
+}
+
+/// Which events count.
+#[derive(SimpleObject)]
+pub struct Trigger {
+    /// The key of the event type.
+    event_type: String,
+    /// Conditions that must all hold.
+    r#where: Vec<Condition>,
+}
+
+/// A condition on a property of the event or an attribute of the member.
+#[derive(SimpleObject)]
+pub struct Condition {
+    /// `properties.…` or `member.attributes.…`.
+    path: String,
+    /// How it compares.
+    op: ConditionOp,
+    /// With what; null for nothing.
+    value: Option<Json>,
+}
+
+/// What has to be done with the events. Exactly one field is not null.
+#[derive(SimpleObject, Default)]
+pub struct Structure {
+    /// Each matching event.
+    immediate: Option<bool>,
+    /// Consecutive calendar periods.
+    streak: Option<Streak>,
+}
+
+/// Consecutive calendar periods, each with enough matching events.
+#[derive(SimpleObject)]
+pub struct Streak {
+    /// How many consecutive periods.
+    length: i32,
+    /// What a period is.
+    period: Period,
+    /// How many matching events make a period count.
+    per_period: i32,
+}
+
+/// How often one member is awarded. Exactly one field is not null.
+#[derive(SimpleObject, Default)]
+pub struct Limit {
+    /// Once, for good.
+    once: Option<bool>,
+    /// At most so many times, for good.
+    at_most: Option<i32>,
+    /// Once in each such window.
+    once_per: Option<Window>,
+    /// Every time.
+    unlimited: Option<bool>,
+}
+
+/// How much was achieved for an incentive.
+#[derive(SimpleObject)]
+pub struct Tally {
+    /// How many achievements stand.
+    achievement_count: BigInt,
+    /// How many different members earned them.
+    member_count: BigInt,
+}
+
+/// An incentive: what a member has to do, how often it is awarded, and what follows. It keeps its identity over its versions.
+pub struct Incentive(pub incentive::Model);
+
+/// An incentive: what a member has to do, how often it is awarded, and what follows. It keeps its identity over its versions.
+#[Object]
+impl Incentive {
+    /// Its global id.
+    pub async fn id(&self) -> ID {
+        self.0.id.to_string().into()
+    }
+
+    /// Its short name, unique within the employer.
+    async fn key(&self) -> &str {
+        &self.0.key
+    }
+
+    /// Its name for people.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// What it is about, for people; null: nothing is said.
+    async fn description(&self) -> Option<&str> {
+        self.0.description.as_deref()
+    }
+
+    /// Whether an event type it names is sensitive: administrators then see counts, never who.
+    async fn sensitive(&self) -> bool {
+        self.0.sensitive
+    }
+
+    /// When it was created.
+    async fn created_at(&self) -> DateTime {
+        self.0.created_at.into()
+    }
+
+    /// Its newest version; a version never changes. Null only when what is stored cannot be read.
+    /// Scope: `programs:read` or `operator`.
+    #[graphql(guard = "Requires::<access::ReadIncentiveVersion>::new()")]
+    async fn version(&self, context: &Context<'_>) -> Result<Option<IncentiveVersion>, ApiError> {
+        permit::<access::ReadIncentiveVersion>(context)?;
+        let version = incentive::latest_version(app(context)?.db.read(), self.0.employer_id, self.0.id).await?;
+        Ok(version.and_then(IncentiveVersion::read))
+    }
+
+    /// How much was achieved. Null for a sensitive incentive that fewer members than the employer's minimum group size have achieved.
+    /// Scope: `programs:read`, `reports:read` or `operator`.
+    #[graphql(guard = "Requires::<access::ReadIncentiveTally>::new()")]
+    async fn tally(&self, context: &Context<'_>) -> Result<Option<Tally>, ApiError> {
+        let tally = domain::achievement::tally(app(context)?, permit(context)?, &self.0).await?;
+        Ok(tally.map(|tally| Tally { achievement_count: BigInt(tally.achievements), member_count: BigInt(tally.members) }))
+    }
+}
+
+/// A version of an incentive; it never changes.
+#[derive(SimpleObject)]
+pub struct IncentiveVersion {
+    /// Counts 1, 2, 3.
+    number: i32,
+    /// Which events count; null for structures without a trigger.
+    trigger: Option<Trigger>,
+    /// What has to be done with them.
+    structure: Structure,
+    /// How often one member is awarded.
+    limit: Limit,
+    /// When it was published.
+    published_at: DateTime,
+}
+
+impl IncentiveVersion {
+    fn read(row: incentive::Version) -> Option<Self> {
+        let definition = Definition::parse(&row.definition).ok()?;
+        let trigger = definition.trigger.map(|trigger| Trigger {
+            event_type: trigger.event_type,
+            r#where: trigger
+                .conditions
+                .into_iter()
+                .map(|condition| Condition { path: condition.path, op: condition.op.into(), value: condition.value.map(Json) })
+                .collect(),
+        });
+        let structure = match definition.structure {
+            StructureDefinition::Immediate => Structure { immediate: Some(true), ..Structure::default() },
+            StructureDefinition::Streak(streak) => Structure {
+                streak: Some(Streak { length: streak.length, period: streak.period.into(), per_period: streak.per_period }),
+                ..Structure::default()
+            },
+        };
+        let limit = match definition.limit {
+            LimitDefinition::Once => Limit { once: Some(true), ..Limit::default() },
+            LimitDefinition::AtMost(times) => Limit { at_most: Some(times), ..Limit::default() },
+            LimitDefinition::OncePer(window) => Limit { once_per: Some(window.into()), ..Limit::default() },
+            LimitDefinition::Unlimited => Limit { unlimited: Some(true), ..Limit::default() },
+        };
+        Some(Self { number: row.version, trigger, structure, limit, published_at: row.published_at.into() })
+    }
+}

@@ -1,0 +1,120 @@
+//! Members.
+
+use async_graphql::connection::Connection;
+use async_graphql::{Context, ID, Object, SimpleObject};
+use entity::{employer, member};
+
+use super::{Achievement, Incentive};
+use crate::auth::access;
+use crate::auth::guard::Requires;
+use crate::domain;
+use crate::graphql::connection::{Arguments, Cursor, connection};
+use crate::graphql::error::ApiError;
+use crate::graphql::scalar::{Date, DateTime, Decimal, Json, TimeZone, stored_zone};
+use crate::graphql::{app, permit};
+
+/// A member of an employer. Never shown to a partner.
+pub struct Member(pub member::Model);
+
+/// How far a member is with one incentive.
+#[derive(SimpleObject)]
+pub struct Progress {
+    /// The incentive.
+    incentive: Incentive,
+    /// How far towards the next award, in the unit of the structure: periods of a streak, events of an immediate one.
+    current: Decimal,
+    /// How much the next award takes, in the same unit.
+    required: Decimal,
+    /// How often it was earned so far.
+    earned: u32,
+    /// The local date on which the current run started; null: there is none.
+    run_started_on: Option<Date>,
+    /// The last local date that counted; null: none did.
+    last_counted_on: Option<Date>,
+    /// Until when the next step still counts, exclusive; null: nothing runs out.
+    deadline: Option<DateTime>,
+}
+
+/// A member of an employer. Never shown to a partner.
+#[Object]
+impl Member {
+    /// Its global id.
+    pub async fn id(&self) -> ID {
+        self.0.id.to_string().into()
+    }
+
+    /// The employer's own name for the member, unique within it; null once the member was erased.
+    async fn external_id(&self) -> Option<&str> {
+        Some(&self.0.external_id)
+    }
+
+    /// The zone of the member's local dates: its own, else the employer's.
+    async fn time_zone(&self, context: &Context<'_>) -> Result<TimeZone, ApiError> {
+        match &self.0.time_zone {
+            Some(zone) => Ok(stored_zone(zone)),
+            None => {
+                let employer = employer::find(app(context)?.db.read(), self.0.employer_id).await?;
+                Ok(stored_zone(employer.as_ref().map_or("UTC", |employer| &employer.time_zone)))
+            }
+        }
+    }
+
+    /// BCP 47 language tag; null: not known.
+    async fn locale(&self) -> Option<&str> {
+        self.0.locale.as_deref()
+    }
+
+    /// E-mail address; null: not known.
+    async fn email(&self) -> Option<&str> {
+        self.0.email.as_deref()
+    }
+
+    /// Events before this local date are refused; null: from ever.
+    async fn eligible_from(&self) -> Option<Date> {
+        self.0.eligible_from.map(Date)
+    }
+
+    /// Events after this local date are refused; null: for ever.
+    async fn eligible_until(&self) -> Option<Date> {
+        self.0.eligible_until.map(Date)
+    }
+
+    /// What conditions may ask of the member: a JSON object.
+    async fn attributes(&self) -> Json {
+        Json(self.0.attributes.clone())
+    }
+
+    /// What the member has achieved, in the order of recording. An administrator does not see what is sensitive.
+    /// Scope: `achievements:read`, `member:self` or `member:any`.
+    #[graphql(guard = "Requires::<access::ReadMemberAchievements>::new()")]
+    async fn achievements(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many, 1 to 100; 20 unless given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+    ) -> Result<Connection<Cursor, Achievement>, ApiError> {
+        let page = Arguments::forward(first, after).page()?;
+        let member = (self.0.employer_id, self.0.id);
+        let slice = domain::achievement::list_of_member(app(context)?, permit(context)?, member, page).await?;
+        Ok(connection(slice, |row| row.id, Achievement::of_employer))
+    }
+
+    /// How far the member is with each incentive of the active programs, in the order of their making. An administrator does not see
+    /// what is sensitive. Scope: `achievements:read`, `member:self` or `member:any`.
+    #[graphql(guard = "Requires::<access::ReadMemberProgress>::new()")]
+    async fn progress(&self, context: &Context<'_>) -> Result<Vec<Progress>, ApiError> {
+        let views = domain::member::progress(app(context)?, permit(context)?, &self.0).await?;
+        Ok(views
+            .into_iter()
+            .map(|progress| Progress {
+                incentive: Incentive(progress.incentive),
+                current: Decimal(progress.view.current),
+                required: Decimal(progress.view.required),
+                earned: progress.view.earned,
+                run_started_on: progress.view.run_started_on.map(Date),
+                last_counted_on: progress.view.last_counted_on.map(Date),
+                deadline: progress.deadline.map(DateTime),
+            })
+            .collect())
+    }
+}

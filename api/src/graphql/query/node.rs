@@ -1,0 +1,92 @@
+//! Things by their global id. Each is found under the scope by which it is found elsewhere, and within the token's tenant: an id that
+//! this token may not see answers exactly like one that never was.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object};
+use entity::id::EmployerId;
+use entity::{achievement, employer, feed, incentive, member, program};
+use sea_orm::{ConnectionTrait, DbErr};
+
+use crate::auth::access::{self, Operation};
+use crate::auth::guard::Requires;
+use crate::auth::viewer::Viewer;
+use crate::domain::achievement::sees_sensitive;
+use crate::graphql::error::ApiError;
+use crate::graphql::object::{Achievement, Employer, FeedEntry, Incentive, Member, Node, Program};
+use crate::graphql::{app, permit, viewer};
+
+/// Things by their global id.
+#[derive(Default)]
+pub struct NodeQuery;
+
+/// Things by their global id.
+#[Object]
+impl NodeQuery {
+    /// The thing of this global id. Null: there is none that this token may see, whatever its scopes. The operator finds employers
+    /// only. Scope: any valid token.
+    #[graphql(guard = "Requires::<access::ReadNode>::new()")]
+    async fn node(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "A global id, as `id` of any object gives it.")] id: ID,
+    ) -> Result<Option<Node>, ApiError> {
+        permit::<access::ReadNode>(context)?;
+        Ok(find(app(context)?.db.read(), &viewer(context)?, &id).await?)
+    }
+}
+
+async fn find(db: &impl ConnectionTrait, viewer: &Arc<Viewer>, id: &str) -> Result<Option<Node>, DbErr> {
+    if let Ok(id) = id.parse::<EmployerId>() {
+        let own = viewer.employer().map_or(viewer.partner().is_none(), |own| own == id);
+        return match own && may::<access::ReadEmployer>(viewer) {
+            true => Ok(employer::find(db, id).await?.map(|row| Node::Employer(Employer(row)))),
+            false => Ok(None),
+        };
+    }
+    match (viewer.employer(), viewer.partner()) {
+        (Some(employer), _) => find_of_employer(db, viewer, employer, id).await,
+        (None, Some(partner)) if may::<access::ReadFeed>(viewer) => {
+            if let Ok(id) = id.parse() {
+                let found = feed::find(db, partner, id).await?;
+                return Ok(found.map(|entry| Node::FeedEntry(FeedEntry { partner, entry })));
+            }
+            if let Ok(id) = id.parse() {
+                let found = feed::find_of_achievement(db, partner, id).await?;
+                return Ok(found.map(|entry| Node::Achievement(Achievement::of_partner(&entry))));
+            }
+            Ok(None)
+        }
+        _ => Ok(None),
+    }
+}
+
+async fn find_of_employer(
+    db: &impl ConnectionTrait,
+    viewer: &Arc<Viewer>,
+    employer: EmployerId,
+    id: &str,
+) -> Result<Option<Node>, DbErr> {
+    if let (Ok(id), true) = (id.parse(), may::<access::ReadProgram>(viewer)) {
+        return Ok(program::find(db, employer, id).await?.map(|row| Node::Program(Program(row))));
+    }
+    if let (Ok(id), true) = (id.parse(), may::<access::ListIncentives>(viewer)) {
+        return Ok(incentive::find(db, employer, id).await?.map(|row| Node::Incentive(Incentive(row))));
+    }
+    if let (Ok(id), true) = (id.parse(), may::<access::ReadMember>(viewer)) {
+        let found = member::find(db, employer, id).await?;
+        return Ok(found.filter(|row| viewer.member().is_none_or(|own| own == row.id)).map(|row| Node::Member(Member(row))));
+    }
+    if let (Ok(id), true) = (id.parse(), may::<access::ListAchievements>(viewer)) {
+        let found = achievement::find(db, employer, id).await?;
+        let visible = |row: &achievement::Model| {
+            viewer.member().is_none_or(|own| own == row.member_id) && (!row.sensitive || sees_sensitive(viewer))
+        };
+        return Ok(found.filter(visible).map(|row| Node::Achievement(Achievement::of_employer(row))));
+    }
+    Ok(None)
+}
+
+fn may<O: Operation>(viewer: &Arc<Viewer>) -> bool {
+    viewer.permit::<O>().is_ok()
+}
