@@ -3,3 +3,6 @@
 pub mod graphiql;
 pub mod graphql;
 pub mod websocket;
+
+#[cfg(test)]
+mod toy;

@@ -83,7 +83,9 @@ impl Parameters {
     /// The document is refused.
     pub fn prepare(self, limits: &Limits) -> Result<Prepared, Refusal> {
         let document = document::parse(&self.query, limits)?;
-        let operation = document::operation(&document, self.operation_name.as_deref())?.ty;
+        let operation = document::operation(&document, self.operation_name.as_deref())?;
+        document::require_variables(operation, &self.variables)?;
+        let operation = operation.ty;
         let mut request = Request::new(self.query).variables(self.variables);
         request.operation_name = self.operation_name;
         request.set_parsed_query(document);
