@@ -17,7 +17,7 @@ struct Pinned {
     hash: &'static str,
 }
 
-const SCRIPTS: [Pinned; 3] = [
+const SCRIPTS: [Pinned; 4] = [
     Pinned {
         name: "react",
         address: "https://cdn.jsdelivr.net/npm/react@18.3.1/umd/react.production.min.js",
@@ -27,6 +27,11 @@ const SCRIPTS: [Pinned; 3] = [
         name: "react-dom",
         address: "https://cdn.jsdelivr.net/npm/react-dom@18.3.1/umd/react-dom.production.min.js",
         hash: "sha384-gTGxhz21lVGYNMcdJOyq01Edg0jhn/c22nsx0kyqP0TxaV5WVdsSH1fSDUf5YJj1",
+    },
+    Pinned {
+        name: "graphql-ws",
+        address: "https://cdn.jsdelivr.net/npm/graphql-ws@6.4.2/umd/graphql-ws.min.js",
+        hash: "sha384-mxvR4Mzbsb6QVx/9xI2gtQikQA6m8zMDBFnu3l//4/ROsWt7y2sUGWd+/tYQqDm7",
     },
     Pinned {
         name: "graphiql.js",

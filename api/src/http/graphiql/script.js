@@ -14,17 +14,15 @@ Object.assign(root.style, { flex: 1, minHeight: 0 });
 const socket = new URL('/graphql', location.href);
 socket.protocol = socket.protocol === 'https:' ? 'wss:' : 'ws:';
 
-// A fetcher for each operation, so that a token typed later is used from then on.
-const fetcher = (parameters, options) => {
+const authorization = () => {
   const bearer = token.value.trim();
-  const authorization = bearer ? { authorization: `Bearer ${bearer}` } : {};
-  return GraphiQL.createFetcher({
-    url: '/graphql',
-    headers: authorization,
-    subscriptionUrl: socket.href,
-    wsConnectionParams: authorization,
-  })(parameters, options);
+  return bearer ? { authorization: `Bearer ${bearer}` } : {};
 };
+const wsClient = graphqlWs.createClient({ url: socket.href, connectionParams: authorization });
+
+// A fetcher for each operation, so that a token typed later is used from then on.
+const fetcher = (parameters, options) =>
+  GraphiQL.createFetcher({ url: '/graphql', headers: authorization(), wsClient })(parameters, options);
 
 ReactDOM.createRoot(root).render(
   React.createElement(GraphiQL, { fetcher, defaultQuery: '{\n  __typename\n}\n', shouldPersistHeaders: false }),
