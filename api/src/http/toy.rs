@@ -30,6 +30,7 @@ pub struct House {
     pub sockets: Sockets,
     pub shutdown: CancellationToken,
     pub dev: bool,
+    pub tally: Tally,
     ids: AtomicU64,
 }
 
@@ -49,7 +50,7 @@ pub struct Tally {
 
 impl Toy {
     pub fn new(dev: bool) -> Self {
-        let builder = Schema::build(Query, Mutation, Subscriptions).data(Tally::default());
+        let builder = Schema::build(Query, Mutation, Subscriptions);
         Self {
             house: Arc::new(House {
                 schema: harden(builder, dev).finish(),
@@ -58,6 +59,7 @@ impl Toy {
                 sockets: Sockets::default(),
                 shutdown: CancellationToken::new(),
                 dev,
+                tally: Tally::default(),
                 ids: AtomicU64::new(1),
             }),
             bounds: Bounds::of(dev),
@@ -65,11 +67,12 @@ impl Toy {
     }
 
     pub fn tally(&self) -> &Tally {
-        self.house.schema.data().expect("put in above")
+        &self.house.tally
     }
 
     pub fn pass(&self, seconds: i64) {
-        *self.house.now.lock().expect("not poisoned") += TimeDelta::seconds(seconds);
+        let mut now = self.house.now.lock().expect("not poisoned");
+        *now = after(*now, seconds);
     }
 }
 
@@ -93,7 +96,7 @@ impl Door for Toy {
         match bearer.split('-').next() {
             Some("good") => Ok(Viewer {
                 client: bearer.to_owned(),
-                expires_at: self.now() + TimeDelta::seconds(60),
+                expires_at: after(self.now(), 60),
             }),
             Some("later") => Err(AuthFailure::Unavailable),
             _ => Err(AuthFailure::Bad),
@@ -139,6 +142,17 @@ impl Door for Toy {
     fn bounds(&self) -> Bounds {
         self.bounds.clone()
     }
+}
+
+fn after(instant: DateTime<Utc>, seconds: i64) -> DateTime<Utc> {
+    instant
+        .checked_add_signed(TimeDelta::seconds(seconds))
+        .expect("within the calendar")
+}
+
+/// The house behind the door a request came through.
+fn toy(context: &Context<'_>) -> Toy {
+    context.data_opt::<Toy>().expect("attached").clone()
 }
 
 fn boom() -> i32 {
@@ -212,8 +226,8 @@ pub struct Mutation;
 #[Object]
 impl Mutation {
     async fn add(&self, context: &Context<'_>) -> usize {
-        let tally = context.data_unchecked::<Tally>();
-        tally.added.fetch_add(1, Ordering::SeqCst) + 1
+        let toy = toy(context);
+        toy.tally().added.fetch_add(1, Ordering::SeqCst) + 1
     }
 }
 
@@ -235,7 +249,7 @@ impl Subscriptions {
     }
 
     async fn silent(&self, context: &Context<'_>) -> BoxStream<'static, i32> {
-        let kept = Dropped(context.data_unchecked::<Toy>().clone());
+        let kept = Dropped(toy(context));
         stream::once(async move {
             let _kept = kept;
             std::future::pending().await
@@ -245,7 +259,7 @@ impl Subscriptions {
 
     /// Messages of 100 kB without end, counted as they are made.
     async fn flood(&self, context: &Context<'_>) -> BoxStream<'static, String> {
-        let toy = context.data_unchecked::<Toy>().clone();
+        let toy = toy(context);
         stream::repeat_with(move || {
             toy.tally().produced.fetch_add(1, Ordering::SeqCst);
             "x".repeat(100_000)

@@ -23,7 +23,7 @@ use axum::response::Response;
 use futures_util::stream::{BoxStream, StreamExt, once};
 use http::header::{CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout, timeout_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite;
 
 use self::operations::Operations;
@@ -318,13 +318,18 @@ impl<'a, D: Door> Session<'a, D> {
     async fn turn(&mut self) -> Result<(), End> {
         let bounds = &self.gate.bounds.socket;
         let now = Instant::now();
-        let ping_due = self.heard_at.max(self.pinged_at) + bounds.ping_after;
-        let gone_at = self.heard_at + bounds.silent_for;
-        if now >= gone_at {
+        let until_gone = bounds
+            .silent_for
+            .saturating_sub(now.duration_since(self.heard_at));
+        let asked_at = self.heard_at.max(self.pinged_at);
+        let until_ping = bounds
+            .ping_after
+            .saturating_sub(now.duration_since(asked_at));
+        if until_gone.is_zero() {
             return Err(End::Gone);
         }
         // Looked at before anything else, so that a stream which always has a result does not put it off.
-        if now >= ping_due {
+        if until_ping.is_zero() {
             self.pinged_at = now;
             return self.ping().await;
         }
@@ -335,7 +340,7 @@ impl<'a, D: Door> Session<'a, D> {
                 (id, word) = self.operations.next() => Turn::Result(id, word),
             }
         };
-        match timeout_at(ping_due.min(gone_at), turn).await {
+        match timeout(until_ping.min(until_gone), turn).await {
             Err(_) => Ok(()),
             Ok(Turn::Heard(heard)) => {
                 let text = heard?;
@@ -486,13 +491,14 @@ async fn part(socket: &mut WebSocket, close: Close) {
         code: close.code,
         reason: close.reason.into(),
     }));
-    // A client that does not take the frame within the moment is dropped without it.
-    let _ = timeout(MOMENT, async {
+    let farewell = timeout(MOMENT, async {
         if socket.send(farewell).await.is_ok() {
             while let Some(Ok(_)) = socket.recv().await {}
         }
-    })
-    .await;
+    });
+    if farewell.await.is_err() {
+        tracing::debug!("a client did not answer the close frame and is dropped");
+    }
 }
 
 #[cfg(test)]

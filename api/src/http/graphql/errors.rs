@@ -200,7 +200,7 @@ fn mask(mut error: ServerError, request_id: &str) -> ServerError {
                 error = %error.message,
                 "a resolver failed"
             );
-            error.message = "internal error".to_owned();
+            "internal error".clone_into(&mut error.message);
             Code::Internal
         }
     };
