@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_graphql::{
-    Context, Error, ErrorExtensions, Object, Request, Schema, SimpleObject, Subscription,
+    Context, Error, ErrorExtensions, InputObject, Object, Request, Schema, SimpleObject,
+    Subscription,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::stream::{self, BoxStream, StreamExt};
@@ -170,6 +171,11 @@ fn guard(context: &Context<'_>) -> Result<(), Error> {
     }
 }
 
+#[derive(InputObject)]
+pub struct Payment {
+    amount: i32,
+}
+
 #[derive(SimpleObject)]
 pub struct Person {
     name: String,
@@ -194,6 +200,10 @@ impl Query {
 
     async fn hour(&self, #[graphql(validator(maximum = 23))] hour: i32) -> i32 {
         hour
+    }
+
+    async fn pay(&self, input: Payment) -> i32 {
+        input.amount
     }
 
     async fn me(&self) -> Self {

@@ -125,19 +125,18 @@ pub(super) async fn upgrade<D: Door>(
         // A client whose offer goes unanswered fails the handshake and never learns the close code.
         upgrade.set_selected_protocol(offered);
     }
-    let sockets = gate.door.sockets().clone();
-    let mut response = upgrade.on_upgrade(move |mut socket| {
-        let tracked = sockets.clone();
-        tracked.track(async move {
-            let end = if spoken {
-                attend(&gate, &mut socket, guest).await
-            } else {
-                End::Close(Close::subprotocol())
-            };
-            if let End::Close(close) = end {
-                part(&mut socket, close).await;
-            }
-        })
+    // Counted from here on, not from when the upgrade is done, so that a shutdown in between waits for it.
+    let counted = gate.door.sockets().count();
+    let mut response = upgrade.on_upgrade(async move |mut socket| {
+        let _counted = counted;
+        let end = if spoken {
+            attend(&gate, &mut socket, guest).await
+        } else {
+            End::Close(Close::subprotocol())
+        };
+        if let End::Close(close) = end {
+            part(&mut socket, close).await;
+        }
     });
     if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, id);
@@ -334,8 +333,10 @@ impl<'a, D: Door> Session<'a, D> {
             return self.ping().await;
         }
         let turn = async {
-            // Without a bias: neither a talkative client nor a full stream gets all the turns.
+            // The client goes first: a stream that always has a result must not drown the word that keeps the socket alive, and a
+            // client that talks without pause holds up nobody but itself.
             tokio::select! {
+                biased;
                 heard = hear(self.socket, bounds.message_bytes) => Turn::Heard(heard),
                 (id, word) = self.operations.next() => Turn::Result(id, word),
             }

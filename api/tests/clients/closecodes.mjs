@@ -1,11 +1,12 @@
 // Breaks the graphql-transport-ws protocol in every way there is a close code for, and checks that the server says it.
-// Usage: node closecodes.mjs URL TOKEN [SUBSCRIPTION]
-// SUBSCRIPTION must stay open without ending; without it the duplicate id is not tried. Exits 0 when every check holds.
+// Usage: node closecodes.mjs URL TOKEN [SUBSCRIPTION [SHORT_TOKEN]]
+// SUBSCRIPTION must stay open without ending; without it the duplicate id is not tried. SHORT_TOKEN is good now and ends within
+// 20 seconds; without it the end of a token is not tried. Exits 0 when every check holds.
 import WebSocket from 'ws';
 
-const [http, token, subscription] = process.argv.slice(2);
+const [http, token, subscription, shortToken] = process.argv.slice(2);
 if (!token) {
-  console.error('usage: node closecodes.mjs URL TOKEN [SUBSCRIPTION]');
+  console.error('usage: node closecodes.mjs URL TOKEN [SUBSCRIPTION [SHORT_TOKEN]]');
   process.exit(2);
 }
 const url = http.replace(/^http/, 'ws');
@@ -60,6 +61,11 @@ const checks = [
 ];
 if (subscription) {
   checks.push(['a duplicate id', { messages: [init, subscribe(subscription), subscribe(subscription)] }, 4409]);
+}
+
+if (shortToken) {
+  const short = { ...init, payload: { authorization: `Bearer ${shortToken}` } };
+  checks.push(['the end of the token', { messages: [short, subscribe(subscription)] }, 4403]);
 }
 
 const results = await Promise.all(checks.map(async ([what, attempt, expected]) => [what, await ending(attempt), expected]));

@@ -151,6 +151,17 @@ async fn a_document_that_is_not_executed_has_no_data_and_400_or_200_by_its_form(
             json!({ "query": "{ __schema { queryType { name } } }" }),
             "BAD_USER_INPUT",
         ),
+        (
+            json!({ "query": "{ pay(input: { amount: 1, tip: 2 }) }" }),
+            "BAD_USER_INPUT",
+        ),
+        (
+            json!({
+                "query": "query($i: Payment!) { pay(input: $i) }",
+                "variables": { "i": { "amount": 1, "tip": 2 } },
+            }),
+            "BAD_USER_INPUT",
+        ),
         (json!({ "query": bomb }), "QUERY_TOO_COMPLEX"),
     ];
     for (body, code) in cases {
@@ -377,8 +388,21 @@ async fn an_error_with_a_code_reaches_the_client_beside_the_data() {
 
 #[tokio::test]
 async fn a_value_out_of_range_is_the_callers_to_mend() {
-    let seen = ask(&Toy::new(false), "{ hour(hour: 24) }").await;
-    assert_eq!(seen.code(), "BAD_USER_INPUT", "{}", seen.body);
+    let toy = Toy::new(false);
+    for query in [
+        "{ hour(hour: 24) }",
+        "{ pay(input: { amount: 3000000000 }) }",
+    ] {
+        // The library finds this only at the field, so it is an answer, with a path.
+        let seen = ask(&toy, query).await;
+        assert_eq!(
+            (seen.status, seen.code()),
+            (200, "BAD_USER_INPUT"),
+            "{}",
+            seen.body
+        );
+        assert!(seen.body["errors"][0]["path"].is_array());
+    }
 }
 
 #[tokio::test]
