@@ -1,7 +1,7 @@
 use std::future::Future;
 use std::sync::atomic::Ordering;
 
-use futures_util::SinkExt;
+use futures_util::{SinkExt, StreamExt};
 use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
