@@ -2,6 +2,7 @@
 
 pub mod graphiql;
 pub mod graphql;
+pub mod oauth;
 pub mod websocket;
 
 #[cfg(test)]

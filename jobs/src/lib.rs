@@ -1,1 +1,56 @@
-//! jobs
+//! The verbs that happen later: who earned what, decided from the queue of events and recorded exactly once.
+//!
+//! ```text
+//! wake or sweep ─▶ worker ─▶ evaluate: claim a batch ─▶ load progress ─▶ rules (pure) ─▶ record ─▶ commit ─▶ wake the feeds
+//! ```
+//!
+//! The cast: an *event* stands in the queue of record from its acceptance to its evaluation; a *progress* row is what an incentive
+//! remembers of a member; an *award* is what the rules say was earned; an *achievement* is the award as a row; a *feed entry* tells
+//! a partner of it. One transaction takes events out of the queue and writes all the rest, so a crash leaves either everything or
+//! nothing, and the next worker finds the events where they were.
+//!
+//! Why every duty is both woken and periodic: a wake-up is only a hint and may be lost (a process dies, a connection drops), so
+//! each duty takes its work from the tables and runs at least once a second or an hour as well. Correctness never depends on a
+//! wake-up; only waiting times do.
+//!
+//! Architecture invariants: the rules touch no database, no clock, no network; nothing here answers a request; only [`queue`],
+//! [`worker`] and [`supervise`] name apalis.
+
+pub mod catalogue;
+pub mod evaluate;
+pub mod outcome;
+pub mod purge;
+pub mod queue;
+pub mod record;
+pub mod rules;
+pub mod supervise;
+pub mod wake;
+pub mod worker;
+
+use std::sync::Arc;
+
+use entity::clock::Clock;
+use entity::db::Db;
+use entity::id::Ids;
+
+/// What every duty may touch; tests build it with a clock and ids of their own.
+#[derive(Clone)]
+pub struct Context {
+    /// The database.
+    pub db: Db,
+    /// The current instant.
+    pub clock: Clock,
+    /// New ids.
+    pub ids: Ids,
+    /// Who is to be woken when there is news.
+    pub wakes: wake::Wakes,
+    /// The employers' incentives, compiled.
+    pub catalogues: Arc<catalogue::Catalogues>,
+}
+
+impl Context {
+    /// A context over this database.
+    pub fn new(db: Db, clock: Clock, ids: Ids, wakes: wake::Wakes) -> Self {
+        Self { db, clock, ids, wakes, catalogues: Arc::default() }
+    }
+}

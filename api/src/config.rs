@@ -1,0 +1,146 @@
+//! Settings: flags and environment, with defaults that run. Read once, in `main`.
+
+use std::net::SocketAddr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The address Plaudit is known by when nothing else is said: the one it listens on by default.
+const DEFAULT_PUBLIC_URL: &str = "http://127.0.0.1:8080";
+
+/// Plaudit, an incentives engine: an event a member's app sends becomes an achievement that a partner sees.
+#[derive(Debug, Parser)]
+#[command(name = "plaudit", version, about, propagate_version = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Settings of every command.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Settings of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Settings {
+    /// Where everything is kept: `sqlite://plaudit.db?mode=rwc` or `postgres://user:password@host/database`.
+    #[arg(long, global = true, env = "PLAUDIT_DATABASE_URL", default_value = "sqlite://plaudit.db?mode=rwc", hide_env_values = true)]
+    pub database_url: String,
+    /// The address by which clients reach this installation: issuer and audience of its tokens. The same in every process.
+    #[arg(long, global = true, env = "PLAUDIT_PUBLIC_URL", default_value = DEFAULT_PUBLIC_URL)]
+    pub public_url: String,
+    /// How logs are written.
+    #[arg(long, global = true, env = "PLAUDIT_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// What is logged: a level, or a filter such as `info,jobs=debug`.
+    #[arg(long, global = true, env = "PLAUDIT_LOG", default_value = "info")]
+    pub log: String,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the API, and evaluate events unless told otherwise.
+    Serve(ServeArguments),
+    /// Evaluate events, without the API; any number of processes on one PostgreSQL.
+    Work,
+    /// Bring the database up to date.
+    Migrate,
+    /// Print the GraphQL schema.
+    Schema,
+    /// Print an access token, signed with the keys of the database.
+    Token(TokenArguments),
+    /// Add a signing key; it signs as soon as every process and every reader of the public keys can know it.
+    RotateKey,
+    /// Show the main job on a throw-away database.
+    Demo(DemoArguments),
+}
+
+/// Settings of `serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArguments {
+    /// The address to listen on.
+    #[arg(long, env = "PLAUDIT_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Serve the API alone; other processes evaluate.
+    #[arg(long)]
+    pub no_workers: bool,
+    /// For development: introspection, and a GraphiQL page at /graphiql.
+    #[arg(long)]
+    pub dev: bool,
+}
+
+/// Settings of `token`.
+#[derive(Debug, Clone, Args)]
+pub struct TokenArguments {
+    /// The scopes, separated by spaces.
+    #[arg(long)]
+    pub scope: String,
+    /// The key of the employer the token belongs to.
+    #[arg(long, conflicts_with = "partner")]
+    pub employer: Option<String>,
+    /// The key of the partner the token belongs to.
+    #[arg(long)]
+    pub partner: Option<String>,
+    /// The external id of the member whose token it is.
+    #[arg(long, requires = "employer")]
+    pub member: Option<String>,
+    /// How long it is good for, at most 24h: `90s`, `15m`, `1h`.
+    #[arg(long, default_value = "1h", value_parser = parse_duration)]
+    pub ttl: chrono::TimeDelta,
+}
+
+/// Settings of `demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArguments {
+    /// The address to listen on; port 0 takes a free one.
+    #[arg(long, env = "PLAUDIT_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Stop after the scenario: 0 when every expected achievement arrived.
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// A number and a unit: s, m, h or d.
+fn parse_duration(text: &str) -> Result<chrono::TimeDelta, String> {
+    let wrong = || format!("`{text}` is not a duration such as 90s, 15m, 1h or 1d");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: i64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    number.checked_mul(seconds).and_then(chrono::TimeDelta::try_seconds).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_have_a_number_and_a_unit() {
+        assert_eq!(parse_duration("90s"), Ok(chrono::TimeDelta::seconds(90)));
+        assert_eq!(parse_duration("15m"), Ok(chrono::TimeDelta::minutes(15)));
+        assert_eq!(parse_duration("1d"), Ok(chrono::TimeDelta::days(1)));
+        for bad in ["", "1", "h", "1w", "1.5h", "99999999999999999d", "é"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Operations: each takes a permit and a parsed input, owns its transaction, and returns what it made or why it did not.
+//!
+//! Architecture invariant: nothing here knows GraphQL or HTTP, so every door decides alike. A failed operation has written nothing.
+
+pub mod achievement;
+pub mod client;
+pub mod dead_event;
+pub mod employer;
+pub mod event_type;
+pub mod feed;
+pub mod grant;
+pub mod incentive;
+pub mod member;
+pub mod partner;
+pub mod program;
+pub mod stock_menu;
+pub mod tenant;
+pub mod token;
+
+use sea_orm::DbErr;
+
+/// What the caller of an operation can mend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FaultCode {
+    /// A value that is not acceptable.
+    InvalidInput,
+    /// There is one of that key already.
+    KeyTaken,
+    /// There is nothing of that key or id that this token may see.
+    NotFound,
+    /// Not in the state it is in.
+    InvalidState,
+    /// More than one call, or more than one employer, may have.
+    TooMany,
+    /// The employer has no such event type.
+    UnknownEventType,
+    /// The employer has no such member.
+    UnknownMember,
+    /// The member was not eligible on that day.
+    NotEligible,
+    /// The properties do not fit the event type's schema.
+    InvalidProperties,
+    /// It happened longer ago than the event type allows.
+    TooLate,
+    /// It claims to happen further in the future than the event type allows.
+    InFuture,
+    /// The same id was used with another body.
+    Conflict,
+}
+
+impl FaultCode {
+    /// The public text form.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "INVALID_INPUT",
+            Self::KeyTaken => "KEY_TAKEN",
+            Self::NotFound => "NOT_FOUND",
+            Self::InvalidState => "INVALID_STATE",
+            Self::TooMany => "TOO_MANY",
+            Self::UnknownEventType => "UNKNOWN_EVENT_TYPE",
+            Self::UnknownMember => "UNKNOWN_MEMBER",
+            Self::NotEligible => "NOT_ELIGIBLE",
+            Self::InvalidProperties => "INVALID_PROPERTIES",
+            Self::TooLate => "TOO_LATE",
+            Self::InFuture => "IN_FUTURE",
+            Self::Conflict => "CONFLICT",
+        }
+    }
+}
+
+/// One thing the caller can mend, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What kind of thing.
+    pub code: FaultCode,
+    /// What is wrong, for whoever wrote the input; never anything about a person.
+    pub message: String,
+    /// The path of the input field, from the input downwards.
+    pub path: Vec<String>,
+}
+
+impl Fault {
+    /// A fault at a path of input fields.
+    pub fn new(code: FaultCode, path: &[&str], message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), path: path.iter().map(|&field| field.to_owned()).collect() }
+    }
+
+    /// An unacceptable value.
+    pub fn invalid(path: &[&str], message: impl Into<String>) -> Self {
+        Self::new(FaultCode::InvalidInput, path, message)
+    }
+
+    /// Nothing there that this token may see.
+    pub fn not_found(path: &[&str], message: impl Into<String>) -> Self {
+        Self::new(FaultCode::NotFound, path, message)
+    }
+}
+
+/// Why an operation did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller can mend it.
+    #[error("the input was refused")]
+    Refused(Vec<Fault>),
+    /// More is under way than can be taken; later it can.
+    #[error("too much is under way")]
+    Busy,
+    /// The database failed.
+    #[error("the database failed")]
+    Db(#[from] DbErr),
+    /// A fault of ours.
+    #[error("{0}")]
+    Internal(&'static str),
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Refused(vec![fault])
+    }
+}
+
+/// What an operation returns.
+pub type Outcome<T> = Result<T, Error>;
+
+/// Refuses when there is any fault.
+pub fn require_none(faults: Vec<Fault>) -> Outcome<()> {
+    if faults.is_empty() { Ok(()) } else { Err(Error::Refused(faults)) }
+}

@@ -1,0 +1,116 @@
+//! Achievements, and who may see them.
+//!
+//! A member's own token and the mobile backend, which acts for its members, see everything of a member. An administrator sees members
+//! and what they achieved, but of sensitive incentives neither the achievement nor the progress, only counts of groups that are
+//! large enough. A partner sees what its feed holds.
+
+use entity::achievement::{self, Filter, Model, Tally};
+use entity::id::{AchievementId, EmployerId, MemberId};
+use entity::page::{Page, Slice};
+use entity::{incentive, member, program};
+
+use super::{Fault, Outcome, tenant};
+use crate::app::App;
+use crate::auth::access::{self, Operation};
+use crate::auth::scope::Scope;
+use crate::auth::viewer::{Permit, Viewer};
+
+/// Which achievements are wanted, by the keys of a filter.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// The key of the employer.
+    pub employer: Option<String>,
+    /// The member's external id.
+    pub member: Option<String>,
+    /// The key of the program.
+    pub program: Option<String>,
+    /// The key of the incentive.
+    pub incentive: Option<String>,
+    /// Reached on this day or later.
+    pub earned_from: Option<chrono::NaiveDate>,
+    /// Reached on this day or earlier.
+    pub earned_until: Option<chrono::NaiveDate>,
+}
+
+/// Whether this viewer sees sensitive achievements of a person.
+pub fn sees_sensitive(viewer: &Viewer) -> bool {
+    viewer.scopes.contains(Scope::MemberAny) || viewer.scopes.contains(Scope::MemberSelf)
+}
+
+/// A page of achievements, in the order in which they were recorded. A key that names nothing this viewer may see finds nothing.
+pub async fn list(
+    app: &App,
+    permit: Permit<access::ListAchievements>,
+    wanted: &Wanted,
+    page: Page<AchievementId>,
+) -> Outcome<Slice<Model>> {
+    let db = app.db.read();
+    let viewer = permit.viewer();
+    let employer = tenant::resolve_id(db, viewer, wanted.employer.as_deref()).await?;
+    let nothing = Slice { rows: Vec::new(), has_previous: false, has_next: false };
+    let mut filter = Filter {
+        member: viewer.member(),
+        earned_from: wanted.earned_from,
+        earned_until: wanted.earned_until,
+        without_sensitive: !sees_sensitive(viewer),
+        ..Filter::default()
+    };
+    if let Some(external_id) = &wanted.member {
+        match member::find_by_external_id(db, employer, external_id).await? {
+            Some(found) if viewer.member().is_none_or(|own| own == found.id) => filter.member = Some(found.id),
+            _ => return Ok(nothing),
+        }
+    }
+    if let Some(key) = &wanted.program {
+        match program::find_by_key(db, employer, key).await? {
+            Some(found) => filter.program = Some(found.id),
+            None => return Ok(nothing),
+        }
+    }
+    if let Some(key) = &wanted.incentive {
+        match incentive::find_by_key(db, employer, key).await? {
+            Some(found) => filter.incentive = Some(found.id),
+            None => return Ok(nothing),
+        }
+    }
+    Ok(achievement::list(db, employer, &filter, page).await?)
+}
+
+/// A page of one member's achievements.
+pub async fn list_of_member(
+    app: &App,
+    permit: Permit<access::ReadMemberAchievements>,
+    (employer, member): (EmployerId, MemberId),
+    page: Page<AchievementId>,
+) -> Outcome<Slice<Model>> {
+    require_within(&permit, employer, Some(member))?;
+    let filter =
+        Filter { member: Some(member), without_sensitive: !sees_sensitive(permit.viewer()), ..Filter::default() };
+    Ok(achievement::list(app.db.read(), employer, &filter, page).await?)
+}
+
+/// What was achieved for an incentive, in counts: none for a sensitive one whose group is too small to hide a person in.
+pub async fn tally(
+    app: &App,
+    permit: Permit<access::ReadIncentiveTally>,
+    incentive: &incentive::Model,
+) -> Outcome<Option<Tally>> {
+    require_within(&permit, incentive.employer_id, None)?;
+    let db = app.db.read();
+    let counted = achievement::tally(db, &[(incentive.employer_id, incentive.id)]).await?;
+    let tally = counted.into_iter().next().unwrap_or(Tally { incentive_id: incentive.id, achievements: 0, members: 0 });
+    if !incentive.sensitive {
+        return Ok(Some(tally));
+    }
+    let employer = entity::employer::find(db, incentive.employer_id).await?;
+    let minimum = employer.map_or(i64::MAX, |employer| i64::from(employer.minimum_group_size));
+    Ok((tally.members >= minimum).then_some(tally))
+}
+
+/// Refuses, as something that is not there, what lies outside the viewer's tenant.
+pub fn require_within<O: Operation>(permit: &Permit<O>, employer: EmployerId, member: Option<MemberId>) -> Outcome<()> {
+    let viewer = permit.viewer();
+    let foreign_employer = viewer.partner().is_some() || viewer.employer().is_some_and(|own| own != employer);
+    let foreign_member = viewer.member().is_some_and(|own| member.is_some_and(|member| own != member));
+    if foreign_employer || foreign_member { Err(Fault::not_found(&[], "there is no such thing").into()) } else { Ok(()) }
+}

@@ -1,0 +1,78 @@
+//! Employers.
+
+use entity::employer::{self, Enrolment, Model};
+use entity::event_type;
+use entity::id::EmployerId;
+use entity::page::{Page, Slice};
+
+use super::{Error, Fault, FaultCode, Outcome, require_none, stock_menu, tenant};
+use crate::app::App;
+use crate::auth::access;
+use crate::auth::viewer::Permit;
+use crate::validate;
+
+/// A new employer.
+#[derive(Debug)]
+pub struct Create {
+    /// Its key.
+    pub key: String,
+    /// Its name.
+    pub name: String,
+    /// Its IANA zone.
+    pub time_zone: String,
+    /// How its members come to be known.
+    pub enrolment: Enrolment,
+    /// The smallest group whose sensitive counts are shown.
+    pub minimum_group_size: i32,
+    /// Whether members share with partners until they say otherwise.
+    pub default_partner_sharing: bool,
+    /// Whether members may be mailed until they say otherwise.
+    pub default_email: bool,
+}
+
+/// Creates an employer with the stock menu of event types.
+pub async fn create(app: &App, _: Permit<access::CreateEmployer>, input: Create) -> Outcome<Model> {
+    let mut faults = Vec::new();
+    validate::key(&["key"], &input.key, &mut faults);
+    validate::name(&["name"], &input.name, &mut faults);
+    validate::zone(&["timeZone"], &input.time_zone, &mut faults);
+    if !(1..=1_000_000).contains(&input.minimum_group_size) {
+        faults.push(Fault::invalid(&["minimumGroupSize"], "from 1 to 1,000,000"));
+    }
+    require_none(faults)?;
+    let employer = Model {
+        id: app.ids.next(),
+        key: input.key,
+        name: input.name,
+        time_zone: input.time_zone,
+        enrolment: input.enrolment,
+        minimum_group_size: input.minimum_group_size,
+        default_partner_sharing: input.default_partner_sharing,
+        default_email: input.default_email,
+        catalogue_version: 1,
+        created_at: app.clock.now().into(),
+    };
+    let txn = app.db.write_txn().await?;
+    if !employer::insert(&*txn, employer.clone()).await? {
+        return Err(Fault::new(FaultCode::KeyTaken, &["key"], "there is an employer of this key").into());
+    }
+    for item in stock_menu::items() {
+        event_type::insert(&*txn, item.event_type(employer.id, app.ids.next(), employer.created_at)).await?;
+    }
+    txn.commit().await?;
+    Ok(employer)
+}
+
+/// The employer of this key, or the token's own; none where the viewer may not see it.
+pub async fn find(app: &App, permit: Permit<access::ReadEmployer>, key: Option<&str>) -> Outcome<Option<Model>> {
+    match tenant::resolve(app.db.read(), permit.viewer(), key).await {
+        Ok(employer) => Ok(Some(employer)),
+        Err(Error::Refused(faults)) if faults.iter().all(|fault| fault.code == FaultCode::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A page of all employers.
+pub async fn list(app: &App, _: Permit<access::ListEmployers>, page: Page<EmployerId>) -> Outcome<Slice<Model>> {
+    Ok(employer::list(app.db.read(), page).await?)
+}

@@ -1,0 +1,105 @@
+//! Event types: what an employer adds to its stock menu.
+
+use entity::event_type::{self, Model};
+use entity::{employer, id::EmployerId};
+use serde_json::Value;
+
+use super::{Fault, FaultCode, Outcome, require_none, tenant};
+use crate::app::App;
+use crate::auth::access;
+use crate::auth::viewer::Permit;
+use crate::{intake, validate};
+
+/// Event types an employer may have: a menu, not a log of every button; all of them are kept in memory.
+const PER_EMPLOYER: u64 = 500;
+/// The longest `maxLate`, in seconds: 400 days, what progress is kept for.
+const MAX_LATE_MAX: i64 = 400 * 86_400;
+/// The longest `maxFuture`, in seconds: a day covers any clock set to the wrong zone.
+const MAX_FUTURE_MAX: i64 = 86_400;
+/// The longest retention, in seconds: ten years.
+const RETENTION_MAX: i64 = 3_653 * 86_400;
+/// The largest schema, in bytes of JSON.
+const SCHEMA_MAX: usize = 64 * 1024;
+
+/// A new event type.
+#[derive(Debug)]
+pub struct Create {
+    /// The key of the employer.
+    pub employer: Option<String>,
+    /// Its key.
+    pub key: String,
+    /// Its name.
+    pub name: String,
+    /// What it means.
+    pub description: Option<String>,
+    /// JSON Schema of its properties.
+    pub properties_schema: Option<Value>,
+    /// Whether it is health data or the like.
+    pub sensitive: bool,
+    /// In seconds.
+    pub max_late: i64,
+    /// In seconds.
+    pub max_future: i64,
+    /// In seconds.
+    pub retention: i64,
+}
+
+/// Adds an event type to the employer's menu.
+pub async fn create(app: &App, permit: Permit<access::CreateEventType>, input: Create) -> Outcome<Model> {
+    require_none(check(&input))?;
+    let txn = app.db.write_txn().await?;
+    let employer = tenant::resolve(&*txn, permit.viewer(), input.employer.as_deref()).await?;
+    if event_type::count(&*txn, employer.id).await? >= PER_EMPLOYER {
+        return Err(Fault::new(FaultCode::TooMany, &[], format!("an employer has at most {PER_EMPLOYER} event types")).into());
+    }
+    let event_type = model(app, employer.id, input);
+    if !event_type::insert(&*txn, event_type.clone()).await? {
+        return Err(Fault::new(FaultCode::KeyTaken, &["key"], "the employer has an event type of this key").into());
+    }
+    employer::touch_catalogue(&*txn, employer.id).await?;
+    txn.commit().await?;
+    Ok(event_type)
+}
+
+fn check(input: &Create) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    validate::key(&["key"], &input.key, &mut faults);
+    validate::name(&["name"], &input.name, &mut faults);
+    validate::description(&["description"], input.description.as_deref(), &mut faults);
+    for (path, seconds, max) in [
+        ("maxLate", input.max_late, MAX_LATE_MAX),
+        ("maxFuture", input.max_future, MAX_FUTURE_MAX),
+        ("retention", input.retention, RETENTION_MAX),
+    ] {
+        if !(0..=max).contains(&seconds) {
+            faults.push(Fault::invalid(&[path], format!("from 0 to {} days", max / 86_400)));
+        }
+    }
+    if input.sensitive && input.retention > 0 {
+        faults.push(Fault::invalid(&["retention"], "a sensitive event type keeps no properties after evaluation"));
+    }
+    if let Some(schema) = &input.properties_schema {
+        if schema.to_string().len() > SCHEMA_MAX || validate::has_nul(schema) {
+            faults.push(Fault::invalid(&["propertiesSchema"], "longer than 64 KiB, or with a zero character"));
+        } else if let Err(message) = intake::compile_schema(schema) {
+            faults.push(Fault::invalid(&["propertiesSchema"], format!("not a JSON Schema: {message}")));
+        }
+    }
+    faults
+}
+
+fn model(app: &App, employer_id: EmployerId, input: Create) -> Model {
+    Model {
+        employer_id,
+        id: app.ids.next(),
+        key: input.key,
+        name: input.name,
+        description: input.description,
+        properties_schema: input.properties_schema,
+        sensitive: input.sensitive,
+        max_late_seconds: input.max_late,
+        max_future_seconds: input.max_future,
+        retention_seconds: input.retention,
+        created_at: app.clock.now().into(),
+    }
+}

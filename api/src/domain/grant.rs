@@ -1,0 +1,91 @@
+//! Grants: which partner may know of the achievements of which program.
+
+use entity::clock::Timestamp;
+use entity::grant::{self, Model};
+use entity::id::ProgramId;
+use entity::{employer, partner, program};
+
+use super::{Fault, Outcome, tenant};
+use crate::app::App;
+use crate::auth::access;
+use crate::auth::viewer::Permit;
+
+/// Programs named in one call.
+const PROGRAMS_MAX: usize = 100;
+
+/// Lets a partner know of what is achieved in these programs from now on.
+pub async fn give(
+    app: &App,
+    permit: Permit<access::GrantPartner>,
+    employer: Option<&str>,
+    partner: &str,
+    programs: &[String],
+) -> Outcome<Vec<Model>> {
+    if programs.is_empty() || programs.len() > PROGRAMS_MAX {
+        return Err(Fault::invalid(&["programs"], format!("1 to {PROGRAMS_MAX} programs")).into());
+    }
+    let now = Timestamp::from(app.clock.now());
+    let txn = app.db.write_txn().await?;
+    let employer = tenant::resolve(&*txn, permit.viewer(), employer).await?;
+    let partner = find_partner(&*txn, partner).await?;
+    let programs = find_programs(&*txn, &employer, programs).await?;
+    let grants: Vec<Model> = programs
+        .iter()
+        .map(|program_id| Model {
+            employer_id: employer.id,
+            id: app.ids.next(),
+            partner_id: partner.id,
+            program_id: *program_id,
+            created_at: now,
+            revoked_at: None,
+        })
+        .collect();
+    grant::give(&*txn, &grants).await?;
+    let all = grant::list(&*txn, employer.id).await?;
+    txn.commit().await?;
+    Ok(all.into_iter().filter(|grant| grant.partner_id == partner.id && programs.contains(&grant.program_id)).collect())
+}
+
+/// Ends grants: nothing more of these programs enters the partner's feed.
+pub async fn revoke(
+    app: &App,
+    permit: Permit<access::RevokeGrant>,
+    employer: Option<&str>,
+    partner: &str,
+    programs: &[String],
+) -> Outcome<Vec<Model>> {
+    let now = Timestamp::from(app.clock.now());
+    let txn = app.db.write_txn().await?;
+    let employer = tenant::resolve(&*txn, permit.viewer(), employer).await?;
+    let partner = find_partner(&*txn, partner).await?;
+    let programs = find_programs(&*txn, &employer, programs).await?;
+    for program in &programs {
+        if !grant::revoke(&*txn, employer.id, partner.id, *program, now).await? {
+            return Err(Fault::not_found(&["programs"], "the partner has no grant for one of these programs").into());
+        }
+    }
+    let all = grant::list(&*txn, employer.id).await?;
+    txn.commit().await?;
+    Ok(all.into_iter().filter(|grant| grant.partner_id == partner.id && programs.contains(&grant.program_id)).collect())
+}
+
+async fn find_partner(connection: &impl sea_orm::ConnectionTrait, key: &str) -> Outcome<partner::Model> {
+    let unknown = || Fault::not_found(&["partner"], "there is no partner of this key");
+    Ok(partner::find_by_key(connection, key).await?.ok_or_else(unknown)?)
+}
+
+async fn find_programs(
+    connection: &impl sea_orm::ConnectionTrait,
+    employer: &employer::Model,
+    keys: &[String],
+) -> Outcome<Vec<ProgramId>> {
+    let mut programs = Vec::new();
+    for (index, key) in keys.iter().enumerate() {
+        let unknown = || Fault::not_found(&["programs", &index.to_string()], "the employer has no program of this key");
+        let id = program::find_by_key(connection, employer.id, key).await?.ok_or_else(unknown)?.id;
+        if !programs.contains(&id) {
+            programs.push(id);
+        }
+    }
+    Ok(programs)
+}

@@ -1,0 +1,129 @@
+//! Intake: from what a caller sends to the queue of record.
+//!
+//! ```text
+//! candidate ─▶ checks (pure) ─▶ receipt (is it new?) ─▶ queue ─▶ commit ─▶ results
+//! ```
+//!
+//! Concurrent callers share commits: a committer takes all that has gathered while the last commit was under way into one
+//! transaction and writes each table once. A caller has its answer after the commit that holds its events, never before. How many
+//! events may wait for a commit is bounded; a caller beyond that is told to come again, and nothing of its request is taken.
+
+pub mod body;
+pub mod check;
+mod commit;
+mod menu;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use entity::clock::Clock;
+use entity::db::{Db, Kind};
+use entity::id::{EmployerId, Ids};
+use jobs::wake::Wakes;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+use crate::domain::{self, Fault};
+use check::Candidate;
+pub use menu::compile as compile_schema;
+
+/// Events in one request.
+pub const EVENTS_MAX: usize = 1_000;
+/// Events of one commit: beyond this a longer statement saves nothing more.
+const GROUP_MAX: usize = 2_000;
+/// Requests that may wait for a commit.
+const WAITING_MAX: usize = 1_024;
+/// How long a request waits for its place among them.
+const PLACE_WITHIN: Duration = Duration::from_secs(2);
+
+/// What became of one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemResult {
+    /// The sender's own id.
+    pub id: String,
+    /// What became of it.
+    pub status: Status,
+}
+
+/// What became of one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// It is stored and queued.
+    Accepted,
+    /// It was accepted before; nothing has happened.
+    Duplicate,
+    /// It was refused; nothing has happened.
+    Rejected(Fault),
+}
+
+/// A request on its way to a commit.
+struct Request {
+    employer: EmployerId,
+    candidates: Vec<Candidate>,
+    answer: oneshot::Sender<domain::Outcome<Vec<ItemResult>>>,
+}
+
+/// The door of the committers. Cheap to clone.
+#[derive(Clone)]
+pub struct Intake {
+    requests: mpsc::Sender<Request>,
+}
+
+/// What committers work with.
+#[derive(Clone)]
+pub(crate) struct Committer {
+    db: Db,
+    clock: Clock,
+    ids: Ids,
+    wakes: Wakes,
+    menus: Arc<menu::Menus>,
+}
+
+impl Intake {
+    /// Starts the committers; they end when the last clone of the intake is gone and everything that was waiting is committed.
+    pub fn start(db: &Db, clock: &Clock, ids: &Ids, wakes: &Wakes, tasks: &TaskTracker) -> Self {
+        let (requests, waiting) = mpsc::channel(WAITING_MAX);
+        let waiting = Arc::new(Mutex::new(waiting));
+        let committer =
+            Committer { db: db.clone(), clock: clock.clone(), ids: ids.clone(), wakes: wakes.clone(), menus: Arc::default() };
+        // On PostgreSQL a second group is put together while the first one's commit waits for the disk; SQLite has one writer.
+        let committers = if db.kind() == Kind::Postgres { 2 } else { 1 };
+        for _ in 0..committers {
+            let (committer, waiting) = (committer.clone(), Arc::clone(&waiting));
+            tasks.spawn(async move { committer.run(&waiting).await });
+        }
+        Self { requests }
+    }
+
+    /// Offers events of one employer and waits until what was accepted of them is durable. The results are in the order of the
+    /// candidates.
+    pub async fn offer(&self, employer: EmployerId, candidates: Vec<Candidate>) -> domain::Outcome<Vec<ItemResult>> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request { employer, candidates, answer };
+        match tokio::time::timeout(PLACE_WITHIN, self.requests.send(request)).await {
+            Ok(Ok(())) => answered.await.unwrap_or(Err(domain::Error::Busy)),
+            Ok(Err(_)) | Err(_) => Err(domain::Error::Busy),
+        }
+    }
+}
+
+impl Committer {
+    async fn run(&self, waiting: &Mutex<mpsc::Receiver<Request>>) {
+        loop {
+            let mut group = Vec::new();
+            {
+                let mut waiting = waiting.lock().await;
+                let Some(first) = waiting.recv().await else { return };
+                let mut events = first.candidates.len();
+                group.push(first);
+                while events < GROUP_MAX
+                    && let Ok(next) = waiting.try_recv()
+                {
+                    events += next.candidates.len();
+                    group.push(next);
+                }
+            }
+            self.commit_group(group).await;
+        }
+    }
+}

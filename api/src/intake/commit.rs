@@ -1,0 +1,343 @@
+//! The group commit: the events of all callers that have gathered, in one transaction, each table written once.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use entity::clock::Timestamp;
+use entity::employer::Enrolment;
+use entity::event::{self, Event};
+use entity::id::EmployerId;
+use entity::receipt::{self, Identity, Receipt};
+use entity::refusal::{self, Refusal};
+use entity::{db, member};
+use sea_orm::{ConnectionTrait, DbErr};
+use serde_json::Value;
+
+use super::check::{self, Candidate, WellFormed};
+use super::menu::Menu;
+use super::{Committer, ItemResult, Request, Status};
+use crate::domain::{self, Fault, FaultCode};
+use crate::validate;
+
+/// Tries of a transaction that was in another one's way.
+const ATTEMPTS: u32 = 5;
+
+/// A candidate on its way through the group.
+struct Item<'a> {
+    employer: EmployerId,
+    candidate: &'a Candidate,
+    form: Option<WellFormed>,
+    verdict: Verdict,
+}
+
+enum Verdict {
+    /// Nothing is known against it, and this is what would be queued.
+    Acceptable(Box<Event>, Timestamp),
+    Settled(Status),
+}
+
+impl Committer {
+    /// Commits a group and answers its callers. When the group as a whole fails, each request is tried by itself, so that none is
+    /// refused for another's sake.
+    pub(super) async fn commit_group(&self, group: Vec<Request>) {
+        match self.try_commit(&group).await {
+            Ok(results) => {
+                for (request, results) in group.into_iter().zip(results) {
+                    // A caller that has gone away does not hear of it, and its retry will be a duplicate.
+                    let _ = request.answer.send(Ok(results));
+                }
+            }
+            Err(error) if group.len() == 1 || db::is_unavailable(&error) => {
+                tracing::warn!(error = %error, requests = group.len(), "events could not be stored; their callers are told");
+                let mut error = Some(error);
+                for request in group {
+                    let failure = error.take().map_or(domain::Error::Busy, domain::Error::Db);
+                    let _ = request.answer.send(Err(failure));
+                }
+            }
+            Err(_) => {
+                for request in group {
+                    Box::pin(self.commit_group(vec![request])).await;
+                }
+            }
+        }
+    }
+
+    async fn try_commit(&self, group: &[Request]) -> Result<Vec<Vec<ItemResult>>, DbErr> {
+        let mut attempt = 1;
+        loop {
+            match self.commit_once(group).await {
+                Err(error) if db::is_retryable(&error) && attempt < ATTEMPTS => attempt += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn commit_once(&self, group: &[Request]) -> Result<Vec<Vec<ItemResult>>, DbErr> {
+        let mut items: Vec<Item<'_>> = group
+            .iter()
+            .flat_map(|request| request.candidates.iter().map(|candidate| Item::new(request.employer, candidate)))
+            .collect();
+        let txn = self.db.write_txn().await?;
+        let queued = self.judge(&*txn, &mut items).await?;
+        if queued.is_empty() && !items.iter().any(Item::was_refused) {
+            txn.rollback().await?;
+        } else {
+            txn.commit().await?;
+        }
+        if !queued.is_empty() {
+            self.wakes.events();
+        }
+        let mut statuses = items.into_iter().map(Item::status);
+        Ok(group
+            .iter()
+            .map(|request| {
+                let ids = request.candidates.iter().map(|candidate| candidate.id.clone());
+                ids.zip(statuses.by_ref()).map(|(id, status)| ItemResult { id, status }).collect()
+            })
+            .collect())
+    }
+
+    /// Settles every item and writes what is accepted; returns what was queued.
+    async fn judge(&self, connection: &impl ConnectionTrait, items: &mut [Item<'_>]) -> Result<Vec<Event>, DbErr> {
+        let now = self.clock.now();
+        let mut employers: Vec<EmployerId> = items.iter().map(|item| item.employer).collect();
+        employers.sort_unstable();
+        employers.dedup();
+        let menus = self.menus.load(connection, employers).await?;
+        let members = self.members(connection, items, &menus).await?;
+        for item in items.iter_mut() {
+            let (Some(form), Some(menu)) = (&item.form, menus.get(&item.employer)) else { continue };
+            match self.acceptable(item, form, menu, &members, now) {
+                Ok((event, until)) => item.verdict = Verdict::Acceptable(Box::new(event), until),
+                Err(fault) => item.verdict = Verdict::Settled(Status::Rejected(fault)),
+            }
+        }
+
+        // Of items with one identity in this group, the first acceptable one stands for the event; the others are compared with it.
+        let mut firsts: HashMap<Identity, usize> = HashMap::new();
+        for (index, item) in items.iter().enumerate() {
+            if matches!(item.verdict, Verdict::Acceptable(..)) {
+                firsts.entry(item.identity()).or_insert(index);
+            }
+        }
+        let receipts: Vec<Receipt> = firsts.values().filter_map(|index| items[*index].receipt(now.into())).collect();
+        let fresh: HashSet<Identity> = if receipts.is_empty() {
+            HashSet::new()
+        } else {
+            receipt::insert_new(connection, receipts).await?.into_iter().collect()
+        };
+        let known = self.known(connection, items, &fresh).await?;
+        let mut queued = Vec::new();
+        for index in 0..items.len() {
+            let identity = items[index].identity();
+            let Some(digest) = items[index].form.as_ref().map(|form| form.digest) else { continue };
+            let is_first = firsts.get(&identity) == Some(&index);
+            let before = if fresh.contains(&identity) {
+                firsts.get(&identity).and_then(|first| items[*first].form.as_ref()).map(|form| form.digest.to_vec())
+            } else {
+                known.get(&identity).cloned()
+            };
+            let item = &mut items[index];
+            match (&item.verdict, before) {
+                (Verdict::Acceptable(event, _), Some(_)) if is_first && fresh.contains(&identity) => {
+                    queued.push((**event).clone());
+                    item.verdict = Verdict::Settled(Status::Accepted);
+                }
+                // It was accepted before, even if by now it would be too late: a retry gets its success.
+                (_, Some(before)) if before == digest => item.verdict = Verdict::Settled(Status::Duplicate),
+                (Verdict::Acceptable(..), Some(_)) => {
+                    let fault = Fault::new(FaultCode::Conflict, &["id"], "this id was used for another event");
+                    item.verdict = Verdict::Settled(Status::Rejected(fault));
+                }
+                _ => {}
+            }
+        }
+        if !queued.is_empty() {
+            event::put(connection, &queued).await?;
+        }
+        let refusals = refusals(items, &menus, now.date_naive());
+        if !refusals.is_empty() {
+            refusal::add(connection, &refusals).await?;
+        }
+        Ok(queued)
+    }
+
+    /// The members that the items name; where the employer's enrolment is open, unknown ones become members now.
+    async fn members(
+        &self,
+        connection: &impl ConnectionTrait,
+        items: &[Item<'_>],
+        menus: &HashMap<EmployerId, Arc<Menu>>,
+    ) -> Result<HashMap<(EmployerId, String), member::Model>, DbErr> {
+        let mut wanted: Vec<(EmployerId, String)> =
+            items.iter().filter(|item| item.form.is_some()).map(|item| (item.employer, item.candidate.member.clone())).collect();
+        wanted.retain(|(_, external_id)| validate::is_external_id(external_id));
+        wanted.sort_unstable();
+        wanted.dedup();
+        if wanted.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let by_key = |rows: Vec<member::Model>| rows.into_iter().map(|row| ((row.employer_id, row.external_id.clone()), row));
+        let mut members: HashMap<_, _> = by_key(member::list_by_external_ids(connection, &wanted).await?).collect();
+        let now = self.clock.now();
+        let enrols = |item: &&Item<'_>| {
+            let menu = menus.get(&item.employer).filter(|menu| menu.employer.enrolment == Enrolment::Open);
+            let menu_item = menu.and_then(|menu| menu.find(&item.candidate.event_type));
+            // An event that is refused enrols nobody.
+            item.form.as_ref().zip(menu_item).is_some_and(|(form, menu_item)| check::fits_type(form, menu_item, now).is_ok())
+        };
+        let enrolling: HashSet<(EmployerId, &str)> =
+            items.iter().filter(enrols).map(|item| (item.employer, item.candidate.member.as_str())).collect();
+        wanted.retain(|(employer, external_id)| {
+            enrolling.contains(&(*employer, external_id.as_str())) && !members.contains_key(&(*employer, external_id.clone()))
+        });
+        if !wanted.is_empty() {
+            let now = Timestamp::from(now);
+            let enrolled: Vec<member::Model> = wanted
+                .iter()
+                .map(|(employer, external_id)| member::Model {
+                    employer_id: *employer,
+                    id: self.ids.next(),
+                    external_id: external_id.clone(),
+                    time_zone: None,
+                    locale: None,
+                    email: None,
+                    eligible_from: None,
+                    eligible_until: None,
+                    attributes: Value::Object(serde_json::Map::new()),
+                    created_at: now,
+                    updated_at: now,
+                })
+                .collect();
+            member::insert_missing(connection, &enrolled).await?;
+            members.extend(by_key(member::list_by_external_ids(connection, &wanted).await?));
+        }
+        Ok(members)
+    }
+
+    /// What would be queued of an item, and until when it could come again.
+    fn acceptable(
+        &self,
+        item: &Item<'_>,
+        form: &WellFormed,
+        menu: &Menu,
+        members: &HashMap<(EmployerId, String), member::Model>,
+        now: chrono::DateTime<chrono::Utc>,
+    ) -> Result<(Event, Timestamp), Fault> {
+        let candidate = item.candidate;
+        let menu_item = menu.find(&candidate.event_type).ok_or_else(|| {
+            Fault::new(FaultCode::UnknownEventType, &["type"], "the employer has no event type of this key")
+        })?;
+        let member = members
+            .get(&(item.employer, candidate.member.clone()))
+            .ok_or_else(|| Fault::new(FaultCode::UnknownMember, &["member"], "the employer has no member of this id"))?;
+        check::fits_type(form, menu_item, now)?;
+        let local = check::local(form, Some(member), &menu.employer);
+        check::eligible(&local, member)?;
+        let event = Event {
+            employer_id: item.employer,
+            id: self.ids.next(),
+            member_id: member.id,
+            event_type_id: menu_item.event_type.id,
+            source: candidate.source.clone(),
+            event_id: candidate.id.clone(),
+            occurred_at: form.occurred_at.into(),
+            received_at: now.into(),
+            local_time: local.time,
+            time_zone: local.zone.name().to_owned(),
+            zone_origin: local.origin,
+            properties: form.properties_text.clone(),
+            only_incentive_id: None,
+            attempts: 0,
+            due_at: now.into(),
+        };
+        Ok((event, check::acceptable_until(form, menu_item)))
+    }
+
+    /// The digests of the bodies accepted before under the identities of items that are not new.
+    async fn known(
+        &self,
+        connection: &impl ConnectionTrait,
+        items: &[Item<'_>],
+        fresh: &HashSet<Identity>,
+    ) -> Result<HashMap<Identity, Vec<u8>>, DbErr> {
+        let mut wanted: Vec<Identity> =
+            items.iter().filter(|item| item.form.is_some()).map(Item::identity).filter(|identity| !fresh.contains(identity)).collect();
+        if wanted.is_empty() {
+            return Ok(HashMap::new());
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        let rows = receipt::list(connection, &wanted).await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| (Identity { employer_id: row.employer_id, source: row.source, event_id: row.event_id }, row.body_digest))
+            .collect())
+    }
+}
+
+impl<'a> Item<'a> {
+    fn new(employer: EmployerId, candidate: &'a Candidate) -> Self {
+        let unknown = || Fault::not_found(&["employer"], "there is no such employer");
+        match check::form(candidate) {
+            // Replaced as soon as the employer's menu is at hand.
+            Ok(form) => Self { employer, candidate, form: Some(form), verdict: Verdict::Settled(Status::Rejected(unknown())) },
+            Err(fault) => Self { employer, candidate, form: None, verdict: Verdict::Settled(Status::Rejected(fault)) },
+        }
+    }
+
+    fn identity(&self) -> Identity {
+        Identity {
+            employer_id: self.employer,
+            source: self.candidate.source.clone(),
+            event_id: self.candidate.id.clone(),
+        }
+    }
+
+    fn receipt(&self, now: Timestamp) -> Option<Receipt> {
+        match (&self.verdict, &self.form) {
+            (Verdict::Acceptable(_, until), Some(form)) => {
+                Some(Receipt { identity: self.identity(), body_digest: form.digest, accepted_at: now, expires_at: *until })
+            }
+            _ => None,
+        }
+    }
+
+    fn was_refused(&self) -> bool {
+        matches!(self.verdict, Verdict::Settled(Status::Rejected(_)))
+    }
+
+    fn status(self) -> Status {
+        match self.verdict {
+            Verdict::Settled(status) => status,
+            // Every acceptable item is settled by its receipt, which is either new or known.
+            Verdict::Acceptable(..) => {
+                Status::Rejected(Fault::new(FaultCode::Conflict, &["id"], "another request with this id is under way; send it again"))
+            }
+        }
+    }
+}
+
+/// The refusals among the items, counted by employer, type and reason. A type the employer does not have is counted without its
+/// name: what a caller makes up does not become rows.
+fn refusals(items: &[Item<'_>], menus: &HashMap<EmployerId, Arc<Menu>>, day: chrono::NaiveDate) -> Vec<Refusal> {
+    let mut counts: BTreeMap<(EmployerId, String, &'static str), i64> = BTreeMap::new();
+    for item in items {
+        let Verdict::Settled(Status::Rejected(fault)) = &item.verdict else { continue };
+        let Some(menu) = menus.get(&item.employer) else { continue };
+        let known = menu.find(&item.candidate.event_type).is_some();
+        let event_type = if known { item.candidate.event_type.clone() } else { String::new() };
+        *counts.entry((item.employer, event_type, fault.code.as_str())).or_default() += 1;
+    }
+    counts
+        .into_iter()
+        .map(|((employer_id, event_type, code), count)| Refusal {
+            employer_id,
+            refused_on: day,
+            event_type,
+            code: code.to_owned(),
+            count,
+        })
+        .collect()
+}

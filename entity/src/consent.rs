@@ -1,0 +1,122 @@
+//! What members have consented to.
+//!
+//! A member's own word stands above the employer's default; a word about one partner stands above the word about all of them.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::FromQueryResult;
+
+use crate::clock::Timestamp;
+use crate::db::sql::{Rows, Sql};
+use crate::id::{EmployerId, MemberId, PartnerId};
+use crate::text_enum;
+
+text_enum! {
+    /// What a consent is for.
+    Purpose {
+        /// Partners may learn of what the member achieves.
+        PartnerSharing = "PARTNER_SHARING",
+        /// The member may be mailed.
+        Email = "EMAIL",
+    }
+}
+
+/// A member's word. The table has no primary key that is never null, so it is read and written by statements only.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct Consent {
+    /// The employer.
+    pub employer_id: EmployerId,
+    /// The member.
+    pub member_id: MemberId,
+    /// What for.
+    pub purpose: Purpose,
+    /// Which partner; none: all of them.
+    pub partner_id: Option<PartnerId>,
+    /// Yes or no.
+    pub given: bool,
+    /// Since when.
+    pub recorded_at: Timestamp,
+}
+
+/// Records what members have said; a later word replaces an earlier one. The words of one call must be about different things.
+pub async fn record(connection: &impl ConnectionTrait, consents: &[Consent]) -> Result<(), DbErr> {
+    let (for_all, for_one): (Vec<_>, Vec<_>) = consents.iter().partition(|consent| consent.partner_id.is_none());
+    for (consents, target) in [
+        (for_all, "(employer_id, member_id, purpose) WHERE partner_id IS NULL"),
+        (for_one, "(employer_id, member_id, purpose, partner_id) WHERE partner_id IS NOT NULL"),
+    ] {
+        if consents.is_empty() {
+            continue;
+        }
+        let rows = Rows::new()
+            .id("employer_id", consents.iter().map(|consent| consent.employer_id))
+            .id("member_id", consents.iter().map(|consent| consent.member_id))
+            .text("purpose", consents.iter().map(|consent| consent.purpose.as_str()))
+            .id_or_null("partner_id", consents.iter().map(|consent| consent.partner_id))
+            .bool("given", consents.iter().map(|consent| consent.given))
+            .int("recorded_at", consents.iter().map(|consent| consent.recorded_at.0));
+        Sql::on(
+            connection,
+            "INSERT INTO consent (employer_id, member_id, purpose, partner_id, given, recorded_at)
+             SELECT employer_id, member_id, purpose, partner_id, given, recorded_at FROM ",
+        )
+        .rows(rows)
+        .push(" AS fresh WHERE true ON CONFLICT ")
+        .push(target)
+        .push(" DO UPDATE SET given = excluded.given, recorded_at = excluded.recorded_at WHERE consent.given <> excluded.given")
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// What these members have said for one purpose; one statement however many.
+pub async fn list(
+    connection: &impl ConnectionTrait,
+    purpose: Purpose,
+    members: &[(EmployerId, MemberId)],
+) -> Result<Vec<Consent>, DbErr> {
+    let rows = Rows::new()
+        .id("employer_id", members.iter().map(|(employer, _)| *employer))
+        .id("member_id", members.iter().map(|(_, member)| *member));
+    Sql::on(connection, "SELECT consent.* FROM ")
+        .rows(rows)
+        .push(" AS wanted JOIN consent ON consent.employer_id = wanted.employer_id AND consent.member_id = wanted.member_id AND consent.purpose = ")
+        .bind(purpose.as_str())
+        .all(connection)
+        .await
+}
+
+/// Whether a member's words and the employer's default together allow sharing with a partner.
+pub fn allows(words: &[&Consent], partner: PartnerId, default: bool) -> bool {
+    let said = |about: Option<PartnerId>| words.iter().find(|word| word.partner_id == about).map(|word| word.given);
+    said(Some(partner)).or_else(|| said(None)).unwrap_or(default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::TypedId;
+
+    fn word(partner: Option<PartnerId>, given: bool) -> Consent {
+        Consent {
+            employer_id: EmployerId::from_uuid(uuid::Uuid::from_u128(1)),
+            member_id: MemberId::from_uuid(uuid::Uuid::from_u128(2)),
+            purpose: Purpose::PartnerSharing,
+            partner_id: partner,
+            given,
+            recorded_at: Timestamp(0),
+        }
+    }
+
+    #[test]
+    fn the_word_about_one_partner_stands_above_the_word_about_all_and_that_above_the_default() {
+        let one = PartnerId::from_uuid(uuid::Uuid::from_u128(3));
+        let other = PartnerId::from_uuid(uuid::Uuid::from_u128(4));
+        let (no_to_all, yes_to_one) = (word(None, false), word(Some(one), true));
+        assert!(allows(&[], one, true));
+        assert!(!allows(&[], one, false));
+        assert!(!allows(&[&no_to_all], one, true));
+        assert!(allows(&[&no_to_all, &yes_to_one], one, false));
+        assert!(!allows(&[&no_to_all, &yes_to_one], other, true));
+    }
+}

@@ -1,0 +1,212 @@
+//! Opening the database, writing transactions, and everything that differs between SQLite and PostgreSQL.
+//!
+//! A [`Db`] is one database: an SQLite file (write-ahead log, one writer at a time, foreign keys on) or a PostgreSQL server.
+//! Reading takes any pooled connection. Writing takes [`Db::write_txn`] and nothing else: on SQLite it starts IMMEDIATE and
+//! waits its turn in a fair queue of this process, so that a transaction that reads before it writes can never fail half way
+//! because another one wrote in between.
+//!
+//! Durability: SQLite runs with `synchronous = FULL`, so an acknowledged commit survives a power cut; PostgreSQL runs with the
+//! server's own `synchronous_commit` (on, unless the operator has changed it).
+
+pub mod sql;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
+    QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, sqlx,
+};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+/// Connections kept for one process: enough for the intake, the evaluator and readers at once; PostgreSQL's default of 100 leaves
+/// room for several processes.
+const MAX_CONNECTIONS: u32 = 20;
+/// How long a caller waits for a free connection before the database counts as unavailable.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long SQLite waits for another *process* to finish writing; within a process the fair queue comes first.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One database and its connections.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pool: DatabaseConnection,
+    /// SQLite has one writer; a fair lock hands the turn on in the order of asking, where its own busy wait polls and starves.
+    turn: Option<Arc<Mutex<()>>>,
+}
+
+/// Which database it is, for the few statements that have two forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An embedded file.
+    Sqlite,
+    /// A server, shared by any number of processes.
+    Postgres,
+}
+
+impl Kind {
+    /// The kind behind a connection or transaction.
+    pub fn of(connection: &impl ConnectionTrait) -> Self {
+        match connection.get_database_backend() {
+            DbBackend::Postgres => Self::Postgres,
+            _ => Self::Sqlite,
+        }
+    }
+}
+
+impl Db {
+    /// Opens the database at `url` (`sqlite://file?mode=rwc` or `postgres://…`) and checks that it answers.
+    pub async fn open(url: &str) -> Result<Self, DbErr> {
+        Self::open_with(url, MAX_CONNECTIONS).await
+    }
+
+    /// As [`Db::open`], with at most `connections` connections.
+    pub async fn open_with(url: &str, connections: u32) -> Result<Self, DbErr> {
+        if !url.starts_with("sqlite:") && !url.starts_with("postgres:") && !url.starts_with("postgresql:") {
+            return Err(DbErr::Conn(RuntimeErr::Internal("the database URL starts with neither sqlite: nor postgres:".into())));
+        }
+        let mut options = ConnectOptions::new(url);
+        options
+            .max_connections(connections)
+            .min_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire_if_idle_for(Duration::from_secs(10))
+            // Statements carry members' data; none of it belongs in a log or a trace.
+            .sqlx_logging(false)
+            .record_stmt_in_spans(false)
+            .map_sqlx_sqlite_opts(|options| {
+                options
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .foreign_keys(true)
+                    .busy_timeout(BUSY_TIMEOUT)
+                    .pragma("temp_store", "memory")
+                    .statement_cache_capacity(200)
+            })
+            .map_sqlx_postgres_opts(|options| options.statement_cache_capacity(200));
+        let pool = Database::connect(options).await?;
+        let turn = (Kind::of(&pool) == Kind::Sqlite).then(|| Arc::new(Mutex::new(())));
+        Ok(Self { pool, turn })
+    }
+
+    /// A connection for reading. Not for writing: that is [`Db::write_txn`]'s.
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.pool
+    }
+
+    /// Which database it is.
+    pub fn kind(&self) -> Kind {
+        Kind::of(&self.pool)
+    }
+
+    /// Starts a writing transaction. Dropped without [`WriteTxn::commit`], it is rolled back.
+    pub async fn write_txn(&self) -> Result<WriteTxn, DbErr> {
+        let turn = match &self.turn {
+            Some(turn) => Some(Arc::clone(turn).lock_owned().await),
+            None => None,
+        };
+        let options =
+            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
+        let txn = self.pool.begin_with_options(options).await?;
+        Ok(WriteTxn { txn, _turn: turn })
+    }
+
+    /// Starts a reading transaction that sees one state of the database throughout.
+    pub async fn read_txn(&self) -> Result<DatabaseTransaction, DbErr> {
+        let options = TransactionOptions {
+            isolation_level: (self.kind() == Kind::Postgres).then_some(sea_orm::IsolationLevel::RepeatableRead),
+            access_mode: (self.kind() == Kind::Postgres).then_some(AccessMode::ReadOnly),
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred),
+        };
+        self.pool.begin_with_options(options).await
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.pool.ping().await
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) -> Result<(), DbErr> {
+        self.pool.close_by_ref().await
+    }
+
+    /// The PostgreSQL pool underneath, for LISTEN; nothing on SQLite, where all who could wait are in this process.
+    pub fn postgres_pool(&self) -> Option<&sqlx::PgPool> {
+        (self.kind() == Kind::Postgres).then(|| self.pool.get_postgres_connection_pool())
+    }
+}
+
+/// A writing transaction; also SQLite's turn to write, handed on when it ends.
+#[derive(Debug)]
+#[must_use = "a transaction that is dropped is rolled back"]
+pub struct WriteTxn {
+    // Declared before the turn, so that a dropped transaction has asked for its roll-back before the next writer starts.
+    txn: DatabaseTransaction,
+    _turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl WriteTxn {
+    /// Makes everything durable.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        self.txn.commit().await
+    }
+
+    /// Takes everything back.
+    pub async fn rollback(self) -> Result<(), DbErr> {
+        self.txn.rollback().await
+    }
+}
+
+impl std::ops::Deref for WriteTxn {
+    type Target = DatabaseTransaction;
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.txn
+    }
+}
+
+/// Runs a statement and counts the rows it changed.
+pub async fn execute(connection: &impl ConnectionTrait, statement: Statement) -> Result<u64, DbErr> {
+    connection.execute_raw(statement).await.map(|result: ExecResult| result.rows_affected())
+}
+
+/// Runs a statement and returns its rows.
+pub async fn query(connection: &impl ConnectionTrait, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+    connection.query_all_raw(statement).await
+}
+
+/// Whether the same transaction, tried again, may well succeed: two PostgreSQL transactions were in each other's way, or another
+/// process held SQLite's write lock for longer than the busy timeout.
+pub fn is_retryable(error: &DbErr) -> bool {
+    matches!(code(error).as_deref(), Some("40001" | "40P01" | "5" | "517" | "261"))
+}
+
+/// Whether the database is away (unreachable, shutting down, out of connections), rather than displeased with a statement.
+pub fn is_unavailable(error: &DbErr) -> bool {
+    match error {
+        DbErr::ConnectionAcquire(_) => true,
+        DbErr::Conn(RuntimeErr::SqlxError(cause)) | DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
+            matches!(
+                &**cause,
+                sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed
+            ) || code(error).is_some_and(|code| code.starts_with("08") || code.starts_with("57P") || code == "53300")
+        }
+        DbErr::Conn(_) => true,
+        _ => false,
+    }
+}
+
+/// The database's own code of an error: five characters of PostgreSQL, a number of SQLite.
+fn code(error: &DbErr) -> Option<String> {
+    let (DbErr::Conn(RuntimeErr::SqlxError(cause)) | DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) =
+        error
+    else {
+        return None;
+    };
+    match &**cause {
+        sqlx::Error::Database(error) => error.code().map(std::borrow::Cow::into_owned),
+        _ => None,
+    }
+}

@@ -1,0 +1,288 @@
+//! Statements over many rows at once, in one form for both databases.
+//!
+//! [`Sql`] puts a statement together from text and bound values. [`Rows`] is a set of rows bound as parameters that a statement
+//! can select from, join or insert: on PostgreSQL one array a column (`unnest`), on SQLite one JSON text (`json_each`). Either
+//! way the text of the statement does not depend on the number of rows, so it is prepared once, and a thousand rows cost one
+//! round trip.
+
+use sea_orm::sea_query::{ArrayType, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement};
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::Kind;
+use crate::id::TypedId;
+
+/// A statement in the making.
+#[derive(Debug)]
+pub struct Sql {
+    kind: Kind,
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Sql {
+    /// An empty statement for this kind of database.
+    pub fn new(kind: Kind) -> Self {
+        Self { kind, text: String::new(), values: Vec::new() }
+    }
+
+    /// A statement for the database behind `connection` that starts with `text`.
+    pub fn on(connection: &impl ConnectionTrait, text: &str) -> Self {
+        Self::new(Kind::of(connection)).push(text)
+    }
+
+    /// Which database it is for.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Adds text.
+    pub fn push(mut self, text: &str) -> Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Adds the text of one form on SQLite, of another on PostgreSQL.
+    pub fn either(self, sqlite: &str, postgres: &str) -> Self {
+        let text = if self.kind == Kind::Sqlite { sqlite } else { postgres };
+        self.push(text)
+    }
+
+    /// Adds a value.
+    pub fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        let place = format!("${}", self.values.len());
+        self.push(&place)
+    }
+
+    /// Adds rows, as a parenthesised table expression whose columns bear the names given to [`Rows`].
+    pub fn rows(mut self, rows: Rows) -> Self {
+        let first = self.values.len() + 1;
+        match self.kind {
+            Kind::Sqlite => {
+                let columns: Vec<String> =
+                    rows.columns.iter().enumerate().map(|(index, (name, column))| column.from_json(index, name)).collect();
+                self.text.push_str(&format!("(SELECT {} FROM json_each(${first}))", columns.join(", ")));
+                self.values.push(Value::String(Some(rows.into_json())));
+            }
+            Kind::Postgres => {
+                let mut arrays = Vec::new();
+                let mut names = Vec::new();
+                let mut columns = Vec::new();
+                for (index, (name, column)) in rows.columns.into_iter().enumerate() {
+                    arrays.push(format!("${}::{}[]", first + index, column.array_type()));
+                    columns.push(column.from_array(name));
+                    names.push(name);
+                    self.values.push(column.into_array());
+                }
+                self.text.push_str(&format!(
+                    "(SELECT {} FROM unnest({}) AS bound({}))",
+                    columns.join(", "),
+                    arrays.join(", "),
+                    names.join(", ")
+                ));
+            }
+        }
+        self
+    }
+
+    /// The finished statement.
+    pub fn statement(self) -> Statement {
+        let backend = match self.kind {
+            Kind::Sqlite => sea_orm::DbBackend::Sqlite,
+            Kind::Postgres => sea_orm::DbBackend::Postgres,
+        };
+        Statement::from_sql_and_values(backend, self.text, self.values)
+    }
+
+    /// Runs it and counts the rows changed.
+    pub async fn execute(self, connection: &impl ConnectionTrait) -> Result<u64, DbErr> {
+        super::execute(connection, self.statement()).await
+    }
+
+    /// Runs it and reads every row.
+    pub async fn all<M: FromQueryResult>(self, connection: &impl ConnectionTrait) -> Result<Vec<M>, DbErr> {
+        super::query(connection, self.statement()).await?.iter().map(|row| M::from_query_result(row, "")).collect()
+    }
+
+    /// Runs it and reads the first row, if there is one.
+    pub async fn one<M: FromQueryResult>(self, connection: &impl ConnectionTrait) -> Result<Option<M>, DbErr> {
+        let row = connection.query_one_raw(self.statement()).await?;
+        row.map(|row| M::from_query_result(&row, "")).transpose()
+    }
+}
+
+/// One column of bound rows. A column that may be null has a kind of its own, because an array of the driver cannot hold nulls.
+#[derive(Debug, Clone)]
+enum Column {
+    Id(Vec<Uuid>),
+    IdOrNull(Vec<Option<Uuid>>),
+    Bytes(Vec<Vec<u8>>),
+    Text(Vec<String>),
+    TextOrNull(Vec<Option<String>>),
+    Int(Vec<i64>),
+    Bool(Vec<bool>),
+    Date(Vec<chrono::NaiveDate>),
+    Json(Vec<String>),
+}
+
+/// Rows bound as parameters, column by column.
+#[derive(Debug, Clone, Default)]
+pub struct Rows {
+    columns: Vec<(&'static str, Column)>,
+}
+
+impl Rows {
+    /// No columns yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A column of ids.
+    pub fn id<I: TypedId>(self, name: &'static str, values: impl IntoIterator<Item = I>) -> Self {
+        self.with(name, Column::Id(values.into_iter().map(TypedId::uuid).collect()))
+    }
+
+    /// A column of ids, some of them null.
+    pub fn id_or_null<I: TypedId>(self, name: &'static str, values: impl IntoIterator<Item = Option<I>>) -> Self {
+        self.with(name, Column::IdOrNull(values.into_iter().map(|id| id.map(TypedId::uuid)).collect()))
+    }
+
+    /// A column of byte strings.
+    pub fn bytes(self, name: &'static str, values: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        self.with(name, Column::Bytes(values.into_iter().collect()))
+    }
+
+    /// A column of text.
+    pub fn text(self, name: &'static str, values: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.with(name, Column::Text(values.into_iter().map(Into::into).collect()))
+    }
+
+    /// A column of text, some of it null.
+    pub fn text_or_null(self, name: &'static str, values: impl IntoIterator<Item = Option<String>>) -> Self {
+        self.with(name, Column::TextOrNull(values.into_iter().collect()))
+    }
+
+    /// A column of 64-bit integers; instants are such, in microseconds.
+    pub fn int(self, name: &'static str, values: impl IntoIterator<Item = i64>) -> Self {
+        self.with(name, Column::Int(values.into_iter().collect()))
+    }
+
+    /// A column of truth values.
+    pub fn bool(self, name: &'static str, values: impl IntoIterator<Item = bool>) -> Self {
+        self.with(name, Column::Bool(values.into_iter().collect()))
+    }
+
+    /// A column of civil dates.
+    pub fn date(self, name: &'static str, values: impl IntoIterator<Item = chrono::NaiveDate>) -> Self {
+        self.with(name, Column::Date(values.into_iter().collect()))
+    }
+
+    /// A column of JSON documents, as text.
+    pub fn json(self, name: &'static str, values: impl IntoIterator<Item = String>) -> Self {
+        self.with(name, Column::Json(values.into_iter().collect()))
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.columns.first().map_or(0, |(_, column)| column.len())
+    }
+
+    /// Whether there is nothing to bind.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn with(mut self, name: &'static str, column: Column) -> Self {
+        debug_assert!(self.columns.is_empty() || self.len() == column.len(), "columns of one set of rows are of one length");
+        self.columns.push((name, column));
+        self
+    }
+
+    /// All rows as one JSON array of arrays.
+    fn into_json(self) -> String {
+        let rows: Vec<Vec<Json>> =
+            (0..self.len()).map(|row| self.columns.iter().map(|(_, column)| column.json(row)).collect()).collect();
+        Json::from(rows.into_iter().map(Json::from).collect::<Vec<_>>()).to_string()
+    }
+}
+
+impl Column {
+    fn len(&self) -> usize {
+        match self {
+            Self::Id(values) => values.len(),
+            Self::IdOrNull(values) => values.len(),
+            Self::Bytes(values) => values.len(),
+            Self::Text(values) | Self::Json(values) => values.len(),
+            Self::TextOrNull(values) => values.len(),
+            Self::Int(values) => values.len(),
+            Self::Bool(values) => values.len(),
+            Self::Date(values) => values.len(),
+        }
+    }
+
+    /// SQLite: the value of one row as JSON.
+    fn json(&self, row: usize) -> Json {
+        match self {
+            Self::Id(values) => values[row].simple().to_string().into(),
+            Self::IdOrNull(values) => values[row].map_or(Json::Null, |id| id.simple().to_string().into()),
+            Self::Bytes(values) => values[row].iter().map(|byte| format!("{byte:02x}")).collect::<String>().into(),
+            Self::Text(values) | Self::Json(values) => values[row].as_str().into(),
+            Self::TextOrNull(values) => values[row].as_deref().map_or(Json::Null, Into::into),
+            Self::Int(values) => values[row].into(),
+            Self::Bool(values) => i64::from(values[row]).into(),
+            Self::Date(values) => values[row].to_string().into(),
+        }
+    }
+
+    /// SQLite: the column as an expression over the JSON rows.
+    fn from_json(&self, index: usize, name: &str) -> String {
+        match self {
+            Self::Id(_) | Self::IdOrNull(_) | Self::Bytes(_) => format!("unhex(value ->> {index}) AS {name}"),
+            _ => format!("value ->> {index} AS {name}"),
+        }
+    }
+
+    /// PostgreSQL: the element type of the bound array.
+    fn array_type(&self) -> &'static str {
+        match self {
+            Self::Id(_) | Self::IdOrNull(_) => "uuid",
+            Self::Bytes(_) => "bytea",
+            Self::Text(_) | Self::TextOrNull(_) | Self::Json(_) | Self::Date(_) => "text",
+            Self::Int(_) => "bigint",
+            Self::Bool(_) => "boolean",
+        }
+    }
+
+    /// PostgreSQL: the column as an expression over the unnested array.
+    fn from_array(&self, name: &str) -> String {
+        match self {
+            // The nil id stands for null: no id of ours is nil, because each starts with the time.
+            Self::IdOrNull(_) => format!("NULLIF({name}, '00000000-0000-0000-0000-000000000000'::uuid) AS {name}"),
+            // Text that may be null travels as JSON, where null has a form of its own.
+            Self::TextOrNull(_) => format!("{name}::jsonb #>> '{{}}' AS {name}"),
+            Self::Json(_) => format!("{name}::jsonb AS {name}"),
+            Self::Date(_) => format!("{name}::date AS {name}"),
+            _ => name.to_owned(),
+        }
+    }
+
+    /// PostgreSQL: the bound array.
+    fn into_array(self) -> Value {
+        fn array<T>(ty: ArrayType, values: Vec<T>, value: impl Fn(T) -> Value) -> Value {
+            Value::Array(ty, Some(Box::new(values.into_iter().map(value).collect())))
+        }
+        let text = |text| Value::String(Some(text));
+        match self {
+            Self::Id(values) => array(ArrayType::Uuid, values, |id| Value::Uuid(Some(id))),
+            Self::IdOrNull(values) => array(ArrayType::Uuid, values, |id| Value::Uuid(Some(id.unwrap_or(Uuid::nil())))),
+            Self::Bytes(values) => array(ArrayType::Bytes, values, |bytes| Value::Bytes(Some(bytes))),
+            Self::Text(values) | Self::Json(values) => array(ArrayType::String, values, text),
+            Self::TextOrNull(values) => array(ArrayType::String, values, |value| text(Json::from(value).to_string())),
+            Self::Int(values) => array(ArrayType::BigInt, values, |value| Value::BigInt(Some(value))),
+            Self::Bool(values) => array(ArrayType::Bool, values, |value| Value::Bool(Some(value))),
+            Self::Date(values) => array(ArrayType::String, values, |date| text(date.to_string())),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Employers: the tenants.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{IntoActiveModel, QueryFilter};
+
+use crate::clock::Timestamp;
+use crate::db::sql::{Rows, Sql};
+use crate::id::EmployerId;
+use crate::page::{self, Page, Slice};
+use crate::text_enum;
+
+text_enum! {
+    /// How members come to be known.
+    Enrolment {
+        /// Only registered members count.
+        Roster = "ROSTER",
+        /// An event enrols its member.
+        Open = "OPEN",
+    }
+}
+
+/// An employer.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "employer")]
+pub struct Model {
+    /// The employer itself.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: EmployerId,
+    /// Its short name, unique among all employers.
+    pub key: String,
+    /// Its name for people.
+    pub name: String,
+    /// The IANA zone of whoever has no other.
+    pub time_zone: String,
+    /// How members come to be known.
+    pub enrolment: Enrolment,
+    /// Counts of people below this are not shown for sensitive incentives.
+    pub minimum_group_size: i32,
+    /// Whether members share with partners until they say otherwise.
+    pub default_partner_sharing: bool,
+    /// Whether members may be mailed until they say otherwise.
+    pub default_email: bool,
+    /// Goes up with every change of event types, programs or incentives.
+    pub catalogue_version: i64,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Writes a new employer; false when the key is taken.
+pub async fn insert(connection: &impl ConnectionTrait, employer: Model) -> Result<bool, DbErr> {
+    let rows = Entity::insert(employer.into_active_model())
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(connection)
+        .await?;
+    Ok(rows == 1)
+}
+
+/// The employer of this id.
+pub async fn find(connection: &impl ConnectionTrait, id: EmployerId) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id(id).one(connection).await
+}
+
+/// The employer of this key.
+pub async fn find_by_key(connection: &impl ConnectionTrait, key: &str) -> Result<Option<Model>, DbErr> {
+    Entity::find().filter(Column::Key.eq(key)).one(connection).await
+}
+
+/// A page of all employers.
+pub async fn list(connection: &impl ConnectionTrait, page: Page<EmployerId>) -> Result<Slice<Model>, DbErr> {
+    page::read(connection, Entity::find(), Column::Id, page).await
+}
+
+/// The employers of these ids, in no order; one statement however many.
+pub async fn list_by_ids(connection: &impl ConnectionTrait, ids: Vec<EmployerId>) -> Result<Vec<Model>, DbErr> {
+    Sql::on(connection, "SELECT employer.* FROM employer JOIN ").rows(Rows::new().id("id", ids)).push(" AS wanted ON employer.id = wanted.id").all(connection).await
+}
+
+/// Says that the employer's menu, programs or incentives have changed, to all who keep them in memory.
+pub async fn touch_catalogue(connection: &impl ConnectionTrait, id: EmployerId) -> Result<(), DbErr> {
+    Sql::on(connection, "UPDATE employer SET catalogue_version = catalogue_version + 1 WHERE id = ").bind(id).execute(connection).await.map(|_| ())
+}

@@ -1,0 +1,138 @@
+//! The queue of record: an accepted event stands here until it is evaluated.
+//!
+//! Claiming deletes: the row is gone when, and only when, the transaction that evaluated it commits. A worker that dies leaves its
+//! events where they were, free at once for the next one; there is no lease to wait for.
+
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+
+use crate::clock::Timestamp;
+use crate::db::sql::{Rows, Sql};
+use crate::id::{EmployerId, EventTypeId, IncentiveId, MemberId, QueuedEventId};
+use crate::text_enum;
+
+text_enum! {
+    /// Whose zone an event's local time was computed by.
+    ZoneOrigin {
+        /// The event named it.
+        Event = "EVENT",
+        /// The member's.
+        Member = "MEMBER",
+        /// The employer's.
+        Employer = "EMPLOYER",
+    }
+}
+
+/// An event in the queue.
+#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+pub struct Event {
+    /// The employer.
+    pub employer_id: EmployerId,
+    /// Its place in the queue.
+    pub id: QueuedEventId,
+    /// Whom it is about.
+    pub member_id: MemberId,
+    /// What happened.
+    pub event_type_id: EventTypeId,
+    /// Where it came from.
+    pub source: String,
+    /// The sender's own id.
+    pub event_id: String,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// When it was accepted.
+    pub received_at: Timestamp,
+    /// The civil date and time where it happened, ISO 8601 without offset.
+    pub local_time: String,
+    /// The IANA zone by which that was computed.
+    pub time_zone: String,
+    /// Whose zone that was.
+    pub zone_origin: ZoneOrigin,
+    /// The properties, a JSON object.
+    pub properties: String,
+    /// When set, all other incentives have had it.
+    pub only_incentive_id: Option<IncentiveId>,
+    /// How often its evaluation has failed.
+    pub attempts: i32,
+    /// Not to be tried before.
+    pub due_at: Timestamp,
+}
+
+const COLUMNS: &str = "employer_id, id, member_id, event_type_id, source, event_id, occurred_at, received_at, local_time, time_zone, \
+                       zone_origin, properties, only_incentive_id, attempts, due_at";
+
+/// The rows of `events`, for this table's columns and the dead ones'.
+pub(crate) fn rows(events: &[Event]) -> Rows {
+    Rows::new()
+        .id("employer_id", events.iter().map(|event| event.employer_id))
+        .id("id", events.iter().map(|event| event.id))
+        .id("member_id", events.iter().map(|event| event.member_id))
+        .id("event_type_id", events.iter().map(|event| event.event_type_id))
+        .text("source", events.iter().map(|event| event.source.as_str()))
+        .text("event_id", events.iter().map(|event| event.event_id.as_str()))
+        .int("occurred_at", events.iter().map(|event| event.occurred_at.0))
+        .int("received_at", events.iter().map(|event| event.received_at.0))
+        .text("local_time", events.iter().map(|event| event.local_time.as_str()))
+        .text("time_zone", events.iter().map(|event| event.time_zone.as_str()))
+        .text("zone_origin", events.iter().map(|event| event.zone_origin.as_str()))
+        .text("properties", events.iter().map(|event| event.properties.as_str()))
+        .id_or_null("only_incentive_id", events.iter().map(|event| event.only_incentive_id))
+        .int("attempts", events.iter().map(|event| i64::from(event.attempts)))
+        .int("due_at", events.iter().map(|event| event.due_at.0))
+}
+
+/// Puts events into the queue; one statement however many.
+pub async fn put(connection: &impl ConnectionTrait, events: &[Event]) -> Result<(), DbErr> {
+    Sql::on(connection, "INSERT INTO event (")
+        .push(COLUMNS)
+        .push(") SELECT ")
+        .push(COLUMNS)
+        .push(" FROM ")
+        .rows(rows(events))
+        .push(" AS fresh")
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+/// Takes up to `limit` due events out of the queue, oldest first, passing over those that another worker holds.
+pub async fn claim(connection: &impl ConnectionTrait, now: Timestamp, limit: u32) -> Result<Vec<Event>, DbErr> {
+    Sql::on(connection, "DELETE FROM event WHERE ")
+        // The rows are locked in the subselect, so their physical places cannot change before they are deleted.
+        .either("rowid IN (SELECT rowid", "ctid = ANY (ARRAY(SELECT ctid")
+        .push(" FROM event WHERE due_at <= ")
+        .bind(now)
+        .push(" ORDER BY due_at, id LIMIT ")
+        .bind(i64::from(limit))
+        .either(")", " FOR UPDATE SKIP LOCKED))")
+        .push(" RETURNING ")
+        .push(COLUMNS)
+        .all(connection)
+        .await
+}
+
+/// Takes one event out of the queue; false when it is not there any more.
+pub async fn take(connection: &impl ConnectionTrait, employer: EmployerId, id: QueuedEventId) -> Result<bool, DbErr> {
+    let rows = Sql::on(connection, "DELETE FROM event WHERE employer_id = ").bind(employer).push(" AND id = ").bind(id).execute(connection).await?;
+    Ok(rows == 1)
+}
+
+/// How many events wait, due or not.
+pub async fn count(connection: &impl ConnectionTrait) -> Result<i64, DbErr> {
+    Ok(Sql::on(connection, "SELECT count(*) AS count FROM event").one::<Count>(connection).await?.map_or(0, |row| row.count))
+}
+
+/// When the next event is due; none: the queue is empty.
+pub async fn next_due(connection: &impl ConnectionTrait) -> Result<Option<Timestamp>, DbErr> {
+    let row = Sql::on(connection, "SELECT due_at FROM event ORDER BY due_at LIMIT 1").one::<Due>(connection).await?;
+    Ok(row.map(|row| row.due_at))
+}
+
+#[derive(FromQueryResult)]
+struct Count {
+    count: i64,
+}
+
+#[derive(FromQueryResult)]
+struct Due {
+    due_at: Timestamp,
+}

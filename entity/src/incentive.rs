@@ -1,0 +1,152 @@
+//! Incentives and their versions. An incentive keeps its identity over its versions; a version never changes once it is published
+//! (a trigger of the database refuses the update).
+
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder};
+
+use crate::clock::Timestamp;
+use crate::db::sql::{Rows, Sql};
+use crate::id::{EmployerId, IncentiveId, ProgramId};
+
+/// An incentive.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "incentive")]
+pub struct Model {
+    /// The employer.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub employer_id: EmployerId,
+    /// The incentive itself.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: IncentiveId,
+    /// The program it is in.
+    pub program_id: ProgramId,
+    /// Its short name, unique within the employer.
+    pub key: String,
+    /// Its name for people.
+    pub name: String,
+    /// What it is about, for people.
+    pub description: Option<String>,
+    /// Whether any event type it names is sensitive.
+    pub sensitive: bool,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// A version of an incentive, with what the evaluator needs of the incentive and its program.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct Version {
+    /// The incentive.
+    pub incentive_id: IncentiveId,
+    /// Counts 1, 2, 3.
+    pub version: i32,
+    /// The keys of the event types that can match, a JSON list; known even when the definition cannot be read.
+    pub event_types: Json,
+    /// The rule, as `jobs` reads it.
+    pub definition: Json,
+    /// What follows from an award, as `jobs` reads it.
+    pub outcomes: Json,
+    /// In force from then on; none: from ever.
+    pub effective_from: Option<Timestamp>,
+    /// When it was published.
+    pub published_at: Timestamp,
+}
+
+/// Writes a new incentive with its first version; false when the employer has one of this key.
+pub async fn insert(connection: &impl ConnectionTrait, incentive: Model, first: Version) -> Result<bool, DbErr> {
+    let employer = incentive.employer_id;
+    let rows = Entity::insert(incentive.into_active_model())
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(connection)
+        .await?;
+    if rows == 0 {
+        return Ok(false);
+    }
+    Sql::on(
+        connection,
+        "INSERT INTO incentive_version (employer_id, incentive_id, version, event_types, definition, outcomes, effective_from, published_at) VALUES (",
+    )
+    .bind(employer)
+    .push(", ")
+    .bind(first.incentive_id)
+    .push(", ")
+    .bind(first.version)
+    .push(", ")
+    .bind(first.event_types)
+    .push(", ")
+    .bind(first.definition)
+    .push(", ")
+    .bind(first.outcomes)
+    .push(", ")
+    .bind(first.effective_from)
+    .push(", ")
+    .bind(first.published_at)
+    .push(")")
+    .execute(connection)
+    .await?;
+    Ok(true)
+}
+
+/// The employer's incentive of this id.
+pub async fn find(connection: &impl ConnectionTrait, employer: EmployerId, id: IncentiveId) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id((employer, id)).one(connection).await
+}
+
+/// The employer's incentive of this key.
+pub async fn find_by_key(connection: &impl ConnectionTrait, employer: EmployerId, key: &str) -> Result<Option<Model>, DbErr> {
+    Entity::find().filter(Column::EmployerId.eq(employer)).filter(Column::Key.eq(key)).one(connection).await
+}
+
+/// The incentives of one program, by key.
+pub async fn list_of_program(connection: &impl ConnectionTrait, employer: EmployerId, program: ProgramId) -> Result<Vec<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::EmployerId.eq(employer))
+        .filter(Column::ProgramId.eq(program))
+        .order_by_asc(Column::Key)
+        .all(connection)
+        .await
+}
+
+/// All incentives of the employer.
+pub async fn list(connection: &impl ConnectionTrait, employer: EmployerId) -> Result<Vec<Model>, DbErr> {
+    Entity::find().filter(Column::EmployerId.eq(employer)).order_by_asc(Column::Id).all(connection).await
+}
+
+/// How many incentives the employer has.
+pub async fn count(connection: &impl ConnectionTrait, employer: EmployerId) -> Result<u64, DbErr> {
+    Entity::find().filter(Column::EmployerId.eq(employer)).count(connection).await
+}
+
+/// The incentives of these (employer, id), in no order; one statement however many.
+pub async fn list_by_ids(connection: &impl ConnectionTrait, wanted: &[(EmployerId, IncentiveId)]) -> Result<Vec<Model>, DbErr> {
+    let rows =
+        Rows::new().id("employer_id", wanted.iter().map(|(employer, _)| *employer)).id("id", wanted.iter().map(|(_, id)| *id));
+    Sql::on(connection, "SELECT incentive.* FROM ")
+        .rows(rows)
+        .push(" AS wanted JOIN incentive ON incentive.employer_id = wanted.employer_id AND incentive.id = wanted.id")
+        .all(connection)
+        .await
+}
+
+/// Every version of every incentive of the employer, oldest first.
+pub async fn list_versions(connection: &impl ConnectionTrait, employer: EmployerId) -> Result<Vec<Version>, DbErr> {
+    Sql::on(connection, "SELECT incentive_id, version, event_types, definition, outcomes, effective_from, published_at FROM incentive_version WHERE employer_id = ")
+        .bind(employer)
+        .push(" ORDER BY incentive_id, version")
+        .all(connection)
+        .await
+}
+
+/// The newest version of one incentive.
+pub async fn latest_version(connection: &impl ConnectionTrait, employer: EmployerId, id: IncentiveId) -> Result<Option<Version>, DbErr> {
+    Sql::on(connection, "SELECT incentive_id, version, event_types, definition, outcomes, effective_from, published_at FROM incentive_version WHERE employer_id = ")
+        .bind(employer)
+        .push(" AND incentive_id = ")
+        .bind(id)
+        .push(" ORDER BY version DESC LIMIT 1")
+        .one(connection)
+        .await
+}

@@ -1,0 +1,167 @@
+//! The members of one employer.
+
+use chrono::NaiveDate;
+use sea_orm::entity::prelude::*;
+use sea_orm::{FromQueryResult, QueryFilter};
+
+use crate::clock::Timestamp;
+use crate::db::Kind;
+use crate::db::sql::{Rows, Sql};
+use crate::id::{EmployerId, MemberId};
+use crate::page::{self, Page, Slice};
+
+/// A member.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "member")]
+pub struct Model {
+    /// The employer.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub employer_id: EmployerId,
+    /// The member itself; never shown to a partner.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: MemberId,
+    /// The employer's own name for the member, unique within it.
+    pub external_id: String,
+    /// IANA zone; none: the employer's.
+    pub time_zone: Option<String>,
+    /// BCP 47 language tag.
+    pub locale: Option<String>,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// Events before this local date are refused.
+    pub eligible_from: Option<NaiveDate>,
+    /// Events after this local date are refused.
+    pub eligible_until: Option<NaiveDate>,
+    /// What conditions may ask of the member: a JSON object.
+    pub attributes: Json,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// What the evaluator needs of a member.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct Subject {
+    /// The employer.
+    pub employer_id: EmployerId,
+    /// The member.
+    pub id: MemberId,
+    /// What conditions may ask.
+    pub attributes: Json,
+}
+
+/// The employer's member of this id.
+pub async fn find(connection: &impl ConnectionTrait, employer: EmployerId, id: MemberId) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id((employer, id)).one(connection).await
+}
+
+/// The employer's member of this external id.
+pub async fn find_by_external_id(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    external_id: &str,
+) -> Result<Option<Model>, DbErr> {
+    Entity::find().filter(Column::EmployerId.eq(employer)).filter(Column::ExternalId.eq(external_id)).one(connection).await
+}
+
+/// A page of the employer's members.
+pub async fn list(connection: &impl ConnectionTrait, employer: EmployerId, page: Page<MemberId>) -> Result<Slice<Model>, DbErr> {
+    page::read(connection, Entity::find().filter(Column::EmployerId.eq(employer)), Column::Id, page).await
+}
+
+/// The members of these (employer, external id), in no order; one statement however many.
+pub async fn list_by_external_ids(
+    connection: &impl ConnectionTrait,
+    wanted: &[(EmployerId, String)],
+) -> Result<Vec<Model>, DbErr> {
+    let rows = Rows::new()
+        .id("employer_id", wanted.iter().map(|(employer, _)| *employer))
+        .text("external_id", wanted.iter().map(|(_, external_id)| external_id.as_str()));
+    Sql::on(connection, "SELECT member.* FROM ")
+        .rows(rows)
+        .push(" AS wanted JOIN member ON member.employer_id = wanted.employer_id AND member.external_id = wanted.external_id")
+        .all(connection)
+        .await
+}
+
+/// The members of these ids, in no order; one statement however many.
+pub async fn list_by_ids(connection: &impl ConnectionTrait, wanted: &[(EmployerId, MemberId)]) -> Result<Vec<Model>, DbErr> {
+    Sql::on(connection, "SELECT member.* FROM ")
+        .rows(keys(wanted))
+        .push(" AS wanted JOIN member ON member.employer_id = wanted.employer_id AND member.id = wanted.id")
+        .all(connection)
+        .await
+}
+
+/// Locks these members for the rest of the transaction and reads what the evaluator needs of them. The lock is what serialises the
+/// evaluation of one member: two workers may hold events of the same member, and the second waits here until the first has
+/// committed. Locks are taken in the order of the ids, so two workers cannot wait for each other. SQLite has one writer anyway.
+pub async fn lock(connection: &impl ConnectionTrait, wanted: &[(EmployerId, MemberId)]) -> Result<Vec<Subject>, DbErr> {
+    let sql = Sql::on(connection, "SELECT member.employer_id, member.id, member.attributes FROM ")
+        .rows(keys(wanted))
+        .push(" AS wanted JOIN member ON member.employer_id = wanted.employer_id AND member.id = wanted.id");
+    let sql = match Kind::of(connection) {
+        Kind::Sqlite => sql,
+        Kind::Postgres => sql.push(" ORDER BY member.employer_id, member.id FOR NO KEY UPDATE OF member"),
+    };
+    sql.all(connection).await
+}
+
+/// Writes new members; where the employer already has one of that external id, nothing happens to that row.
+pub async fn insert_missing(connection: &impl ConnectionTrait, members: &[Model]) -> Result<(), DbErr> {
+    Sql::on(
+        connection,
+        "INSERT INTO member (employer_id, id, external_id, time_zone, locale, email, eligible_from, eligible_until, attributes, created_at, updated_at)
+         SELECT employer_id, id, external_id, time_zone, locale, email, ",
+    )
+    .either("eligible_from, eligible_until, ", "eligible_from::date, eligible_until::date, ")
+    .push("attributes, created_at, updated_at FROM ")
+    .rows(columns(members))
+    .push(" AS fresh WHERE true ON CONFLICT DO NOTHING")
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// Writes what has changed of known members; their external ids stay.
+pub async fn update(connection: &impl ConnectionTrait, members: &[Model]) -> Result<(), DbErr> {
+    Sql::on(
+        connection,
+        "UPDATE member SET time_zone = fresh.time_zone, locale = fresh.locale, email = fresh.email, attributes = fresh.attributes,
+         updated_at = fresh.updated_at, ",
+    )
+    .either(
+        "eligible_from = fresh.eligible_from, eligible_until = fresh.eligible_until",
+        "eligible_from = fresh.eligible_from::date, eligible_until = fresh.eligible_until::date",
+    )
+    .push(" FROM ")
+    .rows(columns(members))
+    .push(" AS fresh WHERE member.employer_id = fresh.employer_id AND member.id = fresh.id")
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+fn keys(wanted: &[(EmployerId, MemberId)]) -> Rows {
+    Rows::new().id("employer_id", wanted.iter().map(|(employer, _)| *employer)).id("id", wanted.iter().map(|(_, member)| *member))
+}
+
+fn columns(members: &[Model]) -> Rows {
+    let date = |date: &Option<NaiveDate>| date.map(|date| date.to_string());
+    Rows::new()
+        .id("employer_id", members.iter().map(|member| member.employer_id))
+        .id("id", members.iter().map(|member| member.id))
+        .text("external_id", members.iter().map(|member| member.external_id.as_str()))
+        .text_or_null("time_zone", members.iter().map(|member| member.time_zone.clone()))
+        .text_or_null("locale", members.iter().map(|member| member.locale.clone()))
+        .text_or_null("email", members.iter().map(|member| member.email.clone()))
+        .text_or_null("eligible_from", members.iter().map(|member| date(&member.eligible_from)))
+        .text_or_null("eligible_until", members.iter().map(|member| date(&member.eligible_until)))
+        .json("attributes", members.iter().map(|member| member.attributes.to_string()))
+        .int("created_at", members.iter().map(|member| member.created_at.0))
+        .int("updated_at", members.iter().map(|member| member.updated_at.0))
+}

@@ -1,0 +1,98 @@
+//! Partners: who runs rewards, possibly for several employers.
+
+use aws_lc_rs::hmac;
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{IntoActiveModel, QueryFilter};
+
+use crate::clock::Timestamp;
+use crate::db::sql::{Rows, Sql};
+use crate::id::{EmployerId, MemberId, PartnerId, TypedId};
+use crate::page::{self, Page, Slice};
+use crate::secret::SecretBytes;
+
+/// A partner.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "partner")]
+pub struct Model {
+    /// The partner itself.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: PartnerId,
+    /// Its short name, unique among all partners.
+    pub key: String,
+    /// Its name for people.
+    pub name: String,
+    /// The key of its pairwise member ids; it never leaves the database.
+    pub pairwise_key: SecretBytes,
+    /// When it was created.
+    pub created_at: Timestamp,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Writes a new partner with an empty feed; false when the key is taken.
+pub async fn insert(connection: &impl ConnectionTrait, partner: Model) -> Result<bool, DbErr> {
+    let id = partner.id;
+    let rows = Entity::insert(partner.into_active_model())
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(connection)
+        .await?;
+    if rows == 0 {
+        return Ok(false);
+    }
+    Sql::on(connection, "INSERT INTO feed_head (partner_id, position) VALUES (").bind(id).push(", 0)").execute(connection).await?;
+    Ok(true)
+}
+
+/// The partner of this id.
+pub async fn find(connection: &impl ConnectionTrait, id: PartnerId) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id(id).one(connection).await
+}
+
+/// The partner of this key.
+pub async fn find_by_key(connection: &impl ConnectionTrait, key: &str) -> Result<Option<Model>, DbErr> {
+    Entity::find().filter(Column::Key.eq(key)).one(connection).await
+}
+
+/// The partners of these keys, in no order; one statement however many.
+pub async fn list_by_keys(connection: &impl ConnectionTrait, keys: Vec<String>) -> Result<Vec<Model>, DbErr> {
+    Sql::on(connection, "SELECT partner.* FROM partner JOIN ").rows(Rows::new().text("key", keys)).push(" AS wanted ON partner.key = wanted.key").all(connection).await
+}
+
+/// The partners of these ids, in no order; one statement however many.
+pub async fn list_by_ids(connection: &impl ConnectionTrait, ids: Vec<PartnerId>) -> Result<Vec<Model>, DbErr> {
+    Sql::on(connection, "SELECT partner.* FROM partner JOIN ").rows(Rows::new().id("id", ids)).push(" AS wanted ON partner.id = wanted.id").all(connection).await
+}
+
+/// A page of all partners.
+pub async fn list(connection: &impl ConnectionTrait, page: Page<PartnerId>) -> Result<Slice<Model>, DbErr> {
+    page::read(connection, Entity::find(), Column::Id, page).await
+}
+
+/// The name by which a partner knows a member: a digest under the partner's own key. Stable for one partner; two partners cannot
+/// find out that they speak of the same person, and neither can go back to the member.
+pub fn member_ref(pairwise_key: &[u8], employer: EmployerId, member: MemberId) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, pairwise_key);
+    let mut message = [0; 32];
+    message[..16].copy_from_slice(employer.uuid().as_bytes());
+    message[16..].copy_from_slice(member.uuid().as_bytes());
+    let tag = hmac::sign(&key, &message);
+    let mut first = [0; 16];
+    first.copy_from_slice(&tag.as_ref()[..16]);
+    format!("ref_{}", ulid::Ulid::from(u128::from_be_bytes(first)).to_string().to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_has_one_name_per_partner_and_no_two_alike() {
+        let employer = EmployerId::from_uuid(uuid::Uuid::from_u128(1));
+        let [one, other] = [2, 3].map(|bits| MemberId::from_uuid(uuid::Uuid::from_u128(bits)));
+        assert_eq!(member_ref(b"a", employer, one), member_ref(b"a", employer, one));
+        assert_ne!(member_ref(b"a", employer, one), member_ref(b"b", employer, one));
+        assert_ne!(member_ref(b"a", employer, one), member_ref(b"a", employer, other));
+    }
+}

@@ -1,0 +1,208 @@
+//! The employers' incentives, compiled and kept in memory.
+//!
+//! Which incentives an event may match is looked up by its type, so the cost of an event does not depend on how many incentives it
+//! does not match. Each employer has a version number that goes up with every change of its event types, programs or incentives;
+//! an evaluation reads it within its own transaction and compiles anew when it has moved on.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use entity::clock::Timestamp;
+use entity::id::{EmployerId, EventTypeId, IncentiveId};
+use entity::program::ProgramState;
+use entity::{employer, event_type, incentive, program};
+use sea_orm::{ConnectionTrait, DbErr};
+
+use crate::outcome::{self, AchievementOutcome, Outcome};
+use crate::rules::Incentive;
+
+/// Days kept beyond an employer's greatest `maxLate` before progress may forget: an event is judged by when it was accepted, and
+/// its evaluation may come later, after an outage or from the dead letters.
+const GRACE_DAYS: i64 = 31;
+
+/// One employer's incentives.
+#[derive(Debug)]
+pub struct Catalogue {
+    version: i64,
+    /// The employer, as it was read.
+    pub employer: employer::Model,
+    event_types: HashMap<EventTypeId, String>,
+    incentives: Vec<Compiled>,
+    by_event_type: HashMap<String, Vec<usize>>,
+    max_late_days: i64,
+}
+
+/// An incentive with its program and its versions.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The incentive.
+    pub incentive: incentive::Model,
+    /// The program it is in.
+    pub program: program::Model,
+    versions: Vec<Version>,
+}
+
+/// A version of an incentive, ready to be evaluated or broken.
+#[derive(Debug)]
+pub struct Version {
+    /// Counts 1, 2, 3.
+    pub number: i32,
+    event_types: Vec<String>,
+    effective_from: Option<Timestamp>,
+    /// The rule with what follows from it; or why it cannot be evaluated, without a word about any member.
+    pub ready: Result<Ready, String>,
+}
+
+/// A version that can be evaluated.
+#[derive(Debug)]
+pub struct Ready {
+    /// The rule.
+    pub incentive: Incentive,
+    /// The achievement that follows from an award.
+    pub achievement: Option<AchievementOutcome>,
+}
+
+impl Catalogue {
+    /// Reads and compiles what one employer has.
+    pub async fn read(connection: &impl ConnectionTrait, employer: employer::Model) -> Result<Self, DbErr> {
+        let id = employer.id;
+        let event_types = event_type::list(connection, id).await?;
+        let programs: HashMap<_, _> = program::list(connection, id).await?.into_iter().map(|row| (row.id, row)).collect();
+        let mut versions: HashMap<IncentiveId, Vec<Version>> = HashMap::new();
+        for row in incentive::list_versions(connection, id).await? {
+            versions.entry(row.incentive_id).or_default().push(Version::compile(row));
+        }
+        let incentives: Vec<Compiled> = incentive::list(connection, id)
+            .await?
+            .into_iter()
+            .filter_map(|incentive| {
+                let program = programs.get(&incentive.program_id)?.clone();
+                let versions = versions.remove(&incentive.id)?;
+                Some(Compiled { incentive, program, versions })
+            })
+            .collect();
+        let mut by_event_type: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, compiled) in incentives.iter().enumerate() {
+            let mut keys: Vec<&String> = compiled.versions.iter().flat_map(|version| &version.event_types).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            for key in keys {
+                by_event_type.entry(key.clone()).or_default().push(index);
+            }
+        }
+        let max_late_days = event_types.iter().map(|row| row.max_late_seconds / 86_400 + 1).max().unwrap_or(0);
+        Ok(Self {
+            version: employer.catalogue_version,
+            employer,
+            event_types: event_types.into_iter().map(|row| (row.id, row.key)).collect(),
+            incentives,
+            by_event_type,
+            max_late_days,
+        })
+    }
+
+    /// The key of an event type.
+    pub fn event_type(&self, id: EventTypeId) -> Option<&str> {
+        self.event_types.get(&id).map(String::as_str)
+    }
+
+    /// The incentives of active programs of which a version names this event type.
+    pub fn matching(&self, event_type: &str) -> impl Iterator<Item = &Compiled> {
+        self.by_event_type
+            .get(event_type)
+            .into_iter()
+            .flatten()
+            .filter_map(|index| self.incentives.get(*index))
+            .filter(|compiled| compiled.program.state == ProgramState::Active)
+    }
+
+    /// The incentive of this id.
+    pub fn find(&self, id: IncentiveId) -> Option<&Compiled> {
+        self.incentives.iter().find(|compiled| compiled.incentive.id == id)
+    }
+
+    /// All incentives, in the order of their making.
+    pub fn incentives(&self) -> &[Compiled] {
+        &self.incentives
+    }
+
+    /// The day before which progress may forget: no event that happened earlier can still come to be evaluated. Two days are for
+    /// the zones west of Greenwich and for programs whose day starts late.
+    pub fn horizon(&self, now: DateTime<Utc>) -> NaiveDate {
+        let days = u64::try_from(self.max_late_days + GRACE_DAYS + 2).unwrap_or(u64::MAX);
+        now.date_naive().checked_sub_days(chrono::Days::new(days)).unwrap_or(NaiveDate::MIN)
+    }
+}
+
+impl Compiled {
+    /// The version in force when an event occurred, if that version names the event's type.
+    pub fn version_at(&self, occurred_at: DateTime<Utc>, event_type: &str) -> Option<&Version> {
+        let occurred_at = Timestamp::from(occurred_at);
+        let version = self.versions.iter().rev().find(|version| version.effective_from.is_none_or(|from| from <= occurred_at))?;
+        version.event_types.iter().any(|key| key == event_type).then_some(version)
+    }
+
+    /// The version in force now.
+    pub fn current(&self, now: DateTime<Utc>) -> Option<&Version> {
+        let now = Timestamp::from(now);
+        self.versions.iter().rev().find(|version| version.effective_from.is_none_or(|from| from <= now))
+    }
+}
+
+impl Version {
+    fn compile(row: incentive::Version) -> Self {
+        let event_types = row
+            .event_types
+            .as_array()
+            .map(|keys| keys.iter().filter_map(|key| key.as_str().map(str::to_owned)).collect())
+            .unwrap_or_default();
+        let ready = Incentive::parse(&row.definition)
+            .map_err(|faults| {
+                let messages: Vec<String> = faults.into_iter().map(|fault| fault.message).collect();
+                format!("the definition is broken: {}", messages.join("; "))
+            })
+            .and_then(|incentive| {
+                let outcomes = outcome::parse(&row.outcomes)?;
+                let achievement = outcomes.into_iter().map(|Outcome::Achievement(achievement)| achievement).next();
+                Ok(Ready { incentive, achievement })
+            });
+        Self { number: row.version, event_types, effective_from: row.effective_from, ready }
+    }
+}
+
+/// The catalogues in memory, by employer.
+#[derive(Debug, Default)]
+pub struct Catalogues {
+    known: Mutex<HashMap<EmployerId, Arc<Catalogue>>>,
+}
+
+impl Catalogues {
+    /// The catalogues of these employers as they are in the caller's transaction.
+    pub async fn load(
+        &self,
+        connection: &impl ConnectionTrait,
+        employers: Vec<EmployerId>,
+    ) -> Result<HashMap<EmployerId, Arc<Catalogue>>, DbErr> {
+        let mut loaded = HashMap::new();
+        for row in employer::list_by_ids(connection, employers).await? {
+            let id = row.id;
+            let known = self.lock().get(&id).filter(|known| known.version == row.catalogue_version).cloned();
+            let catalogue = match known {
+                Some(catalogue) => catalogue,
+                None => {
+                    let fresh = Arc::new(Catalogue::read(connection, row).await?);
+                    self.lock().insert(id, Arc::clone(&fresh));
+                    fresh
+                }
+            };
+            loaded.insert(id, catalogue);
+        }
+        Ok(loaded)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<EmployerId, Arc<Catalogue>>> {
+        // The map holds whole values only; a panic elsewhere cannot leave half of one behind.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

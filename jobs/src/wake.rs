@@ -1,0 +1,210 @@
+//! Wake-ups: hints that there is news in a table. They shorten waiting and carry no meaning: whoever is woken reads the table.
+//!
+//! Within a process they are counters that go up. Between processes on one PostgreSQL they travel by LISTEN and NOTIFY, sent after
+//! the commit by a task of its own, so that no transaction waits for them; many at once become one. A lost wake-up costs at most
+//! the second until the next sweep.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use entity::db::Db;
+use entity::id::PartnerId;
+use sea_orm::DbErr;
+use sea_orm::sqlx::postgres::PgListener;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// The channel of LISTEN and NOTIFY.
+const CHANNEL: &str = "plaudit_wake";
+/// What is sent for the queue of events; anything else is the id of a partner whose feed has grown.
+const EVENTS: &str = "events";
+/// Payloads of NOTIFY end at 8,000 bytes; a partner's id takes 31 with its comma.
+const PARTNERS_PER_MESSAGE: usize = 200;
+/// How long to wait before connecting again when listening has failed.
+const RECONNECT_AFTER: Duration = Duration::from_secs(1);
+
+/// Who is to be woken when there is news. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub struct Wakes {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    events: watch::Sender<u64>,
+    feeds: Mutex<HashMap<PartnerId, watch::Sender<u64>>>,
+    outbound: mpsc::UnboundedSender<News>,
+    /// Taken by the relay when it starts; without a relay, what is sent to other processes goes nowhere.
+    relay: Mutex<Option<mpsc::UnboundedReceiver<News>>>,
+    relayed: bool,
+}
+
+#[derive(Debug, Clone)]
+enum News {
+    Events,
+    Feeds(Vec<PartnerId>),
+}
+
+impl Wakes {
+    /// Wake-ups of one process; with `relayed`, [`relay`] carries them to the other processes of the database too.
+    pub fn new(relayed: bool) -> Self {
+        let (outbound, relay) = mpsc::unbounded_channel();
+        let inner = Inner {
+            events: watch::channel(0).0,
+            feeds: Mutex::default(),
+            outbound,
+            relay: Mutex::new(relayed.then_some(relay)),
+            relayed,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// There are events in the queue.
+    pub fn events(&self) {
+        bump(&self.inner.events);
+        self.send(News::Events);
+    }
+
+    /// These partners' feeds have grown.
+    pub fn feeds(&self, partners: Vec<PartnerId>) {
+        self.feeds_here(&partners);
+        self.send(News::Feeds(partners));
+    }
+
+    /// Changes whenever there may be events in the queue.
+    pub fn watch_events(&self) -> watch::Receiver<u64> {
+        self.inner.events.subscribe()
+    }
+
+    /// Changes whenever the partner's feed may have grown.
+    pub fn watch_feed(&self, partner: PartnerId) -> watch::Receiver<u64> {
+        let mut feeds = self.lock_feeds();
+        // Feeds nobody watches any more are dropped here, so the map is bounded by the subscriptions.
+        feeds.retain(|_, sender| sender.receiver_count() > 0);
+        feeds.entry(partner).or_insert_with(|| watch::channel(0).0).subscribe()
+    }
+
+    fn feeds_here(&self, partners: &[PartnerId]) {
+        let feeds = self.lock_feeds();
+        for partner in partners {
+            if let Some(sender) = feeds.get(partner) {
+                bump(sender);
+            }
+        }
+    }
+
+    /// Wakes everyone: after a connection was lost, any wake-up may have been lost with it.
+    fn everyone_here(&self) {
+        bump(&self.inner.events);
+        self.lock_feeds().values().for_each(bump);
+    }
+
+    fn send(&self, news: News) {
+        if self.inner.relayed {
+            // No receiver: the process is shutting down, and the sweeps of the others find the news.
+            let _ = self.inner.outbound.send(news);
+        }
+    }
+
+    fn lock_feeds(&self) -> std::sync::MutexGuard<'_, HashMap<PartnerId, watch::Sender<u64>>> {
+        self.inner.feeds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn bump(sender: &watch::Sender<u64>) {
+    sender.send_modify(|count| *count = count.wrapping_add(1));
+}
+
+/// Carries wake-ups between the processes of one PostgreSQL, until `shutdown`. Does nothing on SQLite.
+pub async fn relay(db: Db, wakes: Wakes, shutdown: CancellationToken) {
+    let receiver = wakes.inner.relay.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let (Some(receiver), Some(_)) = (receiver, db.postgres_pool()) else { return };
+    tokio::join!(send(&db, receiver, &shutdown), listen(&db, &wakes, &shutdown));
+}
+
+async fn send(db: &Db, mut news: mpsc::UnboundedReceiver<News>, shutdown: &CancellationToken) {
+    loop {
+        let first = tokio::select! {
+            () = shutdown.cancelled() => return,
+            first = news.recv() => first,
+        };
+        let Some(first) = first else { return };
+        let mut events = false;
+        let mut partners = BTreeSet::new();
+        let mut next = Some(first);
+        // Everything that has come since the last message goes into one.
+        while let Some(item) = next {
+            match item {
+                News::Events => events = true,
+                News::Feeds(more) => partners.extend(more),
+            }
+            next = news.try_recv().ok();
+        }
+        let partners: Vec<String> = partners.iter().map(ToString::to_string).collect();
+        let messages = events.then(|| EVENTS.to_owned()).into_iter().chain(partners.chunks(PARTNERS_PER_MESSAGE).map(|chunk| chunk.join(",")));
+        for message in messages {
+            if let Err(error) = notify(db, &message).await {
+                tracing::debug!(error = %error, "a wake-up was not sent; the sweeps will find the news");
+            }
+        }
+    }
+}
+
+async fn notify(db: &Db, message: &str) -> Result<(), DbErr> {
+    entity::db::sql::Sql::on(db.read(), "SELECT pg_notify(").bind(CHANNEL).push(", ").bind(message).push(")").execute(db.read()).await.map(|_| ())
+}
+
+async fn listen(db: &Db, wakes: &Wakes, shutdown: &CancellationToken) {
+    while !shutdown.is_cancelled() {
+        let listening = async {
+            let Some(pool) = db.postgres_pool() else { return Ok(()) };
+            let mut listener = PgListener::connect_with(pool).await?;
+            listener.listen(CHANNEL).await?;
+            wakes.everyone_here();
+            loop {
+                match listener.try_recv().await? {
+                    Some(message) => hear(wakes, message.payload()),
+                    // The connection was lost and made again; what was sent in between is gone.
+                    None => wakes.everyone_here(),
+                }
+            }
+        };
+        let outcome: Result<(), sea_orm::sqlx::Error> = tokio::select! {
+            () = shutdown.cancelled() => return,
+            outcome = listening => outcome,
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(error = %error, "listening for wake-ups failed; sweeps go on, and listening starts again");
+        }
+        let _ = tokio::time::timeout(RECONNECT_AFTER, shutdown.cancelled()).await;
+    }
+}
+
+fn hear(wakes: &Wakes, payload: &str) {
+    if payload == EVENTS {
+        bump(&wakes.inner.events);
+    } else {
+        let partners: Vec<PartnerId> = payload.split(',').filter_map(|id| id.parse().ok()).collect();
+        wakes.feeds_here(&partners);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use entity::id::TypedId;
+
+    #[test]
+    fn a_message_wakes_whom_it_names_and_nobody_else() {
+        let wakes = Wakes::new(false);
+        let [one, other] = [1, 2].map(|bits| PartnerId::from_uuid(uuid::Uuid::from_u128(bits)));
+        let (events, one_feed, other_feed) = (wakes.watch_events(), wakes.watch_feed(one), wakes.watch_feed(other));
+        hear(&wakes, &format!("{one},nonsense"));
+        assert!(one_feed.has_changed().unwrap());
+        assert!(!other_feed.has_changed().unwrap());
+        assert!(!events.has_changed().unwrap());
+        hear(&wakes, "events");
+        assert!(events.has_changed().unwrap());
+    }
+}

@@ -1,0 +1,83 @@
+//! The workers: one apalis worker a duty, each a loop that is nudged, does all there is to do, and waits.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use apalis::layers::WorkerBuilderExt;
+use apalis_core::error::BoxDynError;
+use apalis_core::worker::builder::WorkerBuilder;
+use futures_util::{FutureExt, TryFutureExt};
+use futures_util::future::BoxFuture;
+use sea_orm::DbErr;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::queue::{Nudge, nudges};
+use crate::supervise::{self, Health};
+use crate::{Context, evaluate, purge};
+
+/// The longest that a lost wake-up can delay an evaluation.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// Purging is cheap and in no hurry.
+const PURGE_EVERY: Duration = Duration::from_secs(3600);
+
+/// What a duty does when it is nudged.
+type Work = Arc<dyn Fn() -> BoxFuture<'static, Result<(), DbErr>> + Send + Sync>;
+
+/// Runs every duty until `shutdown`, then lets each finish what it is at.
+pub async fn run(context: Context, evaluators: usize, health: Health, shutdown: CancellationToken) {
+    let mut duties = tokio::task::JoinSet::new();
+    let (evaluating, stop) = (context.clone(), shutdown.clone());
+    let evaluate: Work = Arc::new(move || {
+        let (context, stop) = (evaluating.clone(), stop.clone());
+        async move { evaluate::drain(&context, &stop).await }.boxed()
+    });
+    for number in 0..evaluators {
+        let woken = context.wakes.watch_events();
+        duties.spawn(duty(format!("evaluate-{number}"), woken, SWEEP_EVERY, health.clone(), shutdown.clone(), Arc::clone(&evaluate)));
+    }
+    // Nobody wakes the purge: holding the sender keeps its stream of nudges alive.
+    let (_alive, never) = watch::channel(0);
+    let purge: Work = Arc::new(move || {
+        let context = context.clone();
+        async move { purge::run(&context).await }.boxed()
+    });
+    duties.spawn(duty("purge".to_owned(), never, PURGE_EVERY, health, shutdown, purge));
+    while duties.join_next().await.is_some() {}
+}
+
+/// One duty: an apalis worker that does `work` at every nudge, built anew whenever it ends before `shutdown`.
+async fn duty(
+    name: String,
+    woken: watch::Receiver<u64>,
+    every: Duration,
+    health: Health,
+    shutdown: CancellationToken,
+    work: Work,
+) {
+    let (duty, noted, stop) = (name.clone(), health.clone(), shutdown.clone());
+    supervise::keep_running(name, health, shutdown, move |worker| {
+        let (duty, noted, stop, work) = (duty.clone(), noted.clone(), stop.clone(), Arc::clone(&work));
+        let backend = nudges(woken.clone(), every);
+        let handle = move |_: Nudge| {
+            let (duty, noted, work) = (duty.clone(), noted.clone(), work());
+            async move {
+                // Caught here and not by a layer of apalis, so that a panic counts as a failure of the duty in its health.
+                let outcome = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| Err(DbErr::Custom("it panicked".into())));
+                noted.note(&duty, &outcome);
+                // The next nudge is the next try; the queue is told nothing, so it repeats nothing by itself.
+                if let Err(error) = outcome {
+                    tracing::warn!(duty, error = %error, "a duty failed; the next sweep tries again");
+                }
+            }
+        };
+        let worker = WorkerBuilder::new(worker.as_str()).backend(backend).concurrency(1).build(handle);
+        let stopped = async move {
+            stop.cancelled().await;
+            Ok::<(), std::io::Error>(())
+        };
+        worker.run_until(stopped).map_err(BoxDynError::from).boxed()
+    })
+    .await;
+}

@@ -1,0 +1,4 @@
+//! The tests of this crate that need nothing but its public face, as one program.
+
+#[cfg(test)]
+mod rules_oracle;
