@@ -6,6 +6,8 @@ pub mod graphql;
 pub mod health;
 pub mod oauth;
 pub mod problem;
+#[cfg(test)]
+mod toy;
 pub mod websocket;
 
 use std::sync::Arc;

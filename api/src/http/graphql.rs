@@ -7,7 +7,8 @@
 //! whatever it says, under `application/graphql-response+json` a document that was not executed is 400. What HTTP itself can say
 //! (401, 405, 406, 408, 413, 415, 429, 503) is said in both.
 //!
-//! Left out on purpose: batching, uploads, `@defer`, other media types, CORS (no other site's page has business here).
+//! Left out on purpose: batching, uploads, `@defer`, other media types, headers set by resolvers, CORS (no other site's page has
+//! business here). A client that hangs up drops its operation where it stands; what had not committed is rolled back.
 
 pub mod document;
 pub mod door;

@@ -5,32 +5,29 @@
 //! for a slow client nothing else is read or produced, so a socket holds at most one message each way. Beside that loop stands what
 //! ends a socket whatever it is doing: the shutdown of the server, the end of its token, the withdrawal of its client.
 //!
-//! What the messages mean is decided in [`protocol`], whose turn it is in `operations`; [`Sockets`] counts.
+//! Here is the way in and the way out; the loop is in `session`. What the messages mean is decided in [`protocol`], whose turn it is
+//! in `operations`; [`Sockets`] counts.
 
 mod operations;
 pub mod protocol;
+mod session;
 mod sockets;
 
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use async_graphql::Executor;
-use async_graphql::parser::types::OperationType;
 use axum::RequestExt;
 use axum::body::Body;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
-use futures_util::stream::{BoxStream, StreamExt, once};
 use http::header::{CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout, timeout_at};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite;
 
-use self::operations::Operations;
 use self::protocol::{Close, SUBPROTOCOL, Step};
+use self::session::Session;
 pub use self::sockets::{Seat, Sockets};
-use super::graphql::errors::{Answer, Code};
-use super::graphql::request::Parameters;
+use super::graphql::errors::Code;
 use super::graphql::{self, AuthFailure, Door, Gate, REQUEST_ID, Refused};
 
 /// What one socket may do.
@@ -125,19 +122,18 @@ pub(super) async fn upgrade<D: Door>(
         // A client whose offer goes unanswered fails the handshake and never learns the close code.
         upgrade.set_selected_protocol(offered);
     }
-    let sockets = gate.door.sockets().clone();
-    let mut response = upgrade.on_upgrade(move |mut socket| {
-        let tracked = sockets.clone();
-        tracked.track(async move {
-            let end = if spoken {
-                attend(&gate, &mut socket, guest).await
-            } else {
-                End::Close(Close::subprotocol())
-            };
-            if let End::Close(close) = end {
-                part(&mut socket, close).await;
-            }
-        })
+    // Counted from here on, not from when the upgrade is done, so that a shutdown in between waits for it.
+    let counted = gate.door.sockets().count();
+    let mut response = upgrade.on_upgrade(async move |mut socket| {
+        let _counted = counted;
+        let end = if spoken {
+            attend(&gate, &mut socket, guest).await
+        } else {
+            End::Close(Close::subprotocol())
+        };
+        if let End::Close(close) = end {
+            part(&mut socket, close).await;
+        }
     });
     if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, id);
@@ -277,178 +273,6 @@ fn every(period: Duration) -> Interval {
     ticks
 }
 
-/// One result of an operation: what to say, and whether that was its last word.
-enum Word {
-    Next(Answer),
-    Error(Answer),
-}
-
-/// An acknowledged socket and what runs on it.
-struct Session<'a, D: Door> {
-    gate: &'a Gate<D>,
-    socket: &'a mut WebSocket,
-    viewer: D::Viewer,
-    operations: Operations<Word>,
-    heard_at: Instant,
-    pinged_at: Instant,
-}
-
-impl<'a, D: Door> Session<'a, D> {
-    fn new(gate: &'a Gate<D>, socket: &'a mut WebSocket, viewer: D::Viewer) -> Self {
-        let now = Instant::now();
-        Self {
-            gate,
-            socket,
-            viewer,
-            operations: Operations::new(),
-            heard_at: now,
-            pinged_at: now,
-        }
-    }
-
-    async fn serve(&mut self) -> End {
-        loop {
-            if let Err(end) = self.turn().await {
-                return end;
-            }
-        }
-    }
-
-    /// Hears one message, or says one result, or asks a silent client for a word.
-    async fn turn(&mut self) -> Result<(), End> {
-        let bounds = &self.gate.bounds.socket;
-        let now = Instant::now();
-        let ping_due = self.heard_at.max(self.pinged_at) + bounds.ping_after;
-        let gone_at = self.heard_at + bounds.silent_for;
-        if now >= gone_at {
-            return Err(End::Gone);
-        }
-        // Looked at before anything else, so that a stream which always has a result does not put it off.
-        if now >= ping_due {
-            self.pinged_at = now;
-            return self.ping().await;
-        }
-        let turn = async {
-            // Without a bias: neither a talkative client nor a full stream gets all the turns.
-            tokio::select! {
-                heard = hear(self.socket, bounds.message_bytes) => Turn::Heard(heard),
-                (id, word) = self.operations.next() => Turn::Result(id, word),
-            }
-        };
-        match timeout_at(ping_due.min(gone_at), turn).await {
-            Err(_) => Ok(()),
-            Ok(Turn::Heard(heard)) => {
-                let text = heard?;
-                self.heard_at = Instant::now();
-                match text {
-                    Some(text) => self.obey(&text).await,
-                    None => Ok(()),
-                }
-            }
-            Ok(Turn::Result(id, word)) => self.report(&id, word).await,
-        }
-    }
-
-    /// Both kinds of ping: the protocol's own for clients that watch for it, and a frame that every library answers by itself.
-    async fn ping(&mut self) -> Result<(), End> {
-        self.say(protocol::ping()).await?;
-        let frame = self.socket.send(Message::Ping(Vec::new().into()));
-        match timeout(self.gate.bounds.socket.send_within, frame).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(End::Gone),
-        }
-    }
-
-    async fn obey(&mut self, text: &str) -> Result<(), End> {
-        match protocol::step(text, true) {
-            Step::Start(id, _) if self.operations.contains(&id) => {
-                Err(End::Close(Close::subscriber_exists(&id)))
-            }
-            Step::Start(id, parameters) => match self.start(*parameters) {
-                Ok(results) => {
-                    self.operations.start(id, results);
-                    Ok(())
-                }
-                Err(answer) => self.say(protocol::error(&id, &answer)).await,
-            },
-            Step::Stop(id) => {
-                self.operations.stop(&id);
-                Ok(())
-            }
-            Step::Reply(reply) => self.say(reply).await,
-            Step::End(close) => Err(End::Close(close)),
-            Step::Authenticate(_) | Step::Nothing => Ok(()),
-        }
-    }
-
-    /// The results of one operation, or why it is refused.
-    fn start(&self, parameters: Parameters) -> Result<BoxStream<'static, Word>, Answer> {
-        let gate = self.gate;
-        let id = gate.door.request_id();
-        let most = gate.bounds.socket.operations;
-        if self.operations.len() >= most {
-            let message = format!("at most {most} operations run on one socket");
-            return Err(Answer::refusal(Code::RateLimited, message, Vec::new(), &id));
-        }
-        let prepared = parameters
-            .prepare(&gate.bounds.document)
-            .map_err(|refusal| {
-                let message = refusal.to_string();
-                Answer::refusal(refusal.code(), message, refusal.positions(), &id)
-            })?;
-        if prepared.operation != OperationType::Subscription {
-            let gate = gate.clone();
-            let viewer = self.viewer.clone();
-            let result = async move {
-                let answer = graphql::run(&gate, prepared, Some(&viewer), &id).await;
-                match answer.refused() {
-                    Some(_) => Word::Error(answer),
-                    None => Word::Next(answer),
-                }
-            };
-            return Ok(once(result).boxed());
-        }
-        let request = gate.door.attach(prepared.request, Some(&self.viewer), &id);
-        let results = gate.door.executor().execute_stream(request, None);
-        let results = AssertUnwindSafe(results).catch_unwind().map(move |result| {
-            let Ok(response) = result else {
-                return Word::Error(graphql::panicked(&id));
-            };
-            let answer = Answer::of(response, &id);
-            // An event of which nothing could be told, or a stream that could not even begin.
-            match &answer.data {
-                None | Some(async_graphql::Value::Null) => Word::Error(answer),
-                Some(_) => Word::Next(answer),
-            }
-        });
-        Ok(results.boxed())
-    }
-
-    async fn report(&mut self, id: &str, word: Option<Word>) -> Result<(), End> {
-        match word {
-            Some(Word::Next(answer)) => self.say(protocol::next(id, &answer)).await,
-            Some(Word::Error(answer)) => {
-                self.operations.stop(id);
-                self.say(protocol::error(id, &answer)).await
-            }
-            None => self.say(protocol::complete(id)).await,
-        }
-    }
-
-    async fn say(&mut self, text: String) -> Result<(), End> {
-        match timeout(self.gate.bounds.socket.send_within, say(self.socket, text)).await {
-            Ok(said) => said,
-            Err(_) => Err(End::Gone),
-        }
-    }
-}
-
-/// Whose turn it was.
-enum Turn {
-    Heard(Result<Option<String>, End>),
-    Result(String, Option<Word>),
-}
-
 /// The next text message, or nothing where the client sent a ping or pong frame.
 async fn hear(socket: &mut WebSocket, most: usize) -> Result<Option<String>, End> {
     match socket.recv().await {
@@ -486,13 +310,14 @@ async fn part(socket: &mut WebSocket, close: Close) {
         code: close.code,
         reason: close.reason.into(),
     }));
-    // A client that does not take the frame within the moment is dropped without it.
-    let _ = timeout(MOMENT, async {
+    let farewell = timeout(MOMENT, async {
         if socket.send(farewell).await.is_ok() {
             while let Some(Ok(_)) = socket.recv().await {}
         }
-    })
-    .await;
+    });
+    if farewell.await.is_err() {
+        tracing::debug!("a client did not answer the close frame and is dropped");
+    }
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@
 mod measure;
 mod tokens;
 
-use async_graphql::Pos;
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
 };
 use async_graphql::parser::{Error as ParserError, parse_query};
+use async_graphql::{Pos, Value, Variables};
 use thiserror::Error;
 
 use super::errors::Code;
@@ -85,6 +85,16 @@ pub enum Refusal {
     /// The document has several operations and the request names none.
     #[error("the document has several operations: operationName must name one")]
     OperationNameNeeded,
+    /// A variable has no value and must have one.
+    #[error("the variable \"${name}\" of type {of} needs a value")]
+    MissingVariable {
+        /// Its name, without the `$`.
+        name: String,
+        /// Its type.
+        of: String,
+        /// Where it is declared.
+        position: Pos,
+    },
     /// A mutation is selected twice under one name, and would run twice for one answer.
     #[error("the mutation \"{0}\" is selected twice; give each its own alias")]
     RepeatedMutation(String),
@@ -116,6 +126,7 @@ impl Refusal {
     pub fn positions(&self) -> Vec<Pos> {
         match self {
             Self::Syntax { positions, .. } => positions.clone(),
+            Self::MissingVariable { position, .. } => vec![*position],
             _ => Vec::new(),
         }
     }
@@ -181,6 +192,33 @@ pub fn operation<'a>(
     found
         .map(|operation| &operation.node)
         .ok_or_else(|| Refusal::UnknownOperation(name.unwrap_or_default().to_owned()))
+}
+
+/// Refuses an operation of which a variable has no value and must have one. The library would find out only at the field that uses it,
+/// when others have run.
+///
+/// # Errors
+/// The first such variable.
+pub fn require_variables(
+    operation: &OperationDefinition,
+    variables: &Variables,
+) -> Result<(), Refusal> {
+    for definition in &operation.variable_definitions {
+        let of = &definition.node.var_type.node;
+        let name = &definition.node.name.node;
+        let missing = match variables.get(name) {
+            Some(value) => *value == Value::Null,
+            None => definition.node.default_value.is_none(),
+        };
+        if missing && !of.nullable {
+            return Err(Refusal::MissingVariable {
+                name: name.to_string(),
+                of: of.to_string(),
+                position: definition.pos,
+            });
+        }
+    }
+    Ok(())
 }
 
 fn check_root(

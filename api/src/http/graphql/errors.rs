@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use async_graphql::{PathSegment, Pos, Response, ServerError, Value};
+use async_graphql::{Name, PathSegment, Pos, Response, ServerError, Value};
 use http::StatusCode;
 use serde::Serialize;
 
@@ -140,8 +140,12 @@ impl Answer {
                 extensions: BTreeMap::new(),
             };
         }
+        let mut data = response.data;
+        for error in &errors {
+            mark_failed(&mut data, &error.path);
+        }
         Self {
-            data: executed.then_some(response.data),
+            data: executed.then_some(data),
             errors,
             extensions: response.extensions,
         }
@@ -162,6 +166,28 @@ impl Answer {
     }
 }
 
+/// Puts null where a field failed: the library leaves the field out, and clients take an absent field for a broken server.
+fn mark_failed(data: &mut Value, path: &[PathSegment]) {
+    let Some((first, rest)) = path.split_first() else {
+        return;
+    };
+    match (first, data) {
+        (PathSegment::Field(name), Value::Object(fields)) => match fields.get_mut(name.as_str()) {
+            Some(value) => mark_failed(value, rest),
+            None if rest.is_empty() => {
+                fields.insert(Name::new(name), Value::Null);
+            }
+            None => {}
+        },
+        (PathSegment::Index(index), Value::List(items)) => {
+            if let Some(item) = items.get_mut(*index) {
+                mark_failed(item, rest);
+            }
+        }
+        _ => {}
+    }
+}
+
 fn mask(mut error: ServerError, request_id: &str) -> ServerError {
     let code = match Code::of(&error) {
         Some(code) => code,
@@ -174,7 +200,7 @@ fn mask(mut error: ServerError, request_id: &str) -> ServerError {
                 error = %error.message,
                 "a resolver failed"
             );
-            error.message = "internal error".to_owned();
+            "internal error".clone_into(&mut error.message);
             Code::Internal
         }
     };
@@ -333,6 +359,22 @@ mod tests {
         assert_eq!(answer.refused(), Some(Code::Unauthenticated));
         assert_eq!(answer.errors.len(), 1);
         assert_eq!(json(&answer).get("data"), None);
+    }
+
+    #[test]
+    fn a_field_that_failed_is_null_and_not_absent() {
+        let path = vec![
+            PathSegment::Field("list".into()),
+            PathSegment::Index(1),
+            PathSegment::Field("field".into()),
+        ];
+        let error = ServerError::new("x", None).with_path(path);
+        let data = value!({ "list": [{ "field": 1 }, { "other": 2 }] });
+        let answer = answered(data, vec![error, at_field(ServerError::new("y", None))]);
+        assert_eq!(
+            json(&answer)["data"],
+            serde_json::json!({ "list": [{ "field": 1 }, { "other": 2, "field": null }], "field": null })
+        );
     }
 
     #[test]

@@ -1,13 +1,11 @@
 //! The parameters of one GraphQL request, in whichever way they came, and their way into the executor.
 
-use std::collections::HashMap;
-
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Variables};
 use axum::extract::Query;
 use http::Uri;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
 
 use super::document::{self, Limits, Refusal};
 
@@ -25,7 +23,7 @@ pub struct Parameters {
     pub variables: Variables,
     /// Must be an object where it is given; nothing here reads it.
     #[serde(default)]
-    pub extensions: Option<HashMap<String, IgnoredAny>>,
+    pub extensions: Option<Map<String, Value>>,
 }
 
 /// The same as they stand in a URL.
@@ -83,7 +81,9 @@ impl Parameters {
     /// The document is refused.
     pub fn prepare(self, limits: &Limits) -> Result<Prepared, Refusal> {
         let document = document::parse(&self.query, limits)?;
-        let operation = document::operation(&document, self.operation_name.as_deref())?.ty;
+        let operation = document::operation(&document, self.operation_name.as_deref())?;
+        document::require_variables(operation, &self.variables)?;
+        let operation = operation.ty;
         let mut request = Request::new(self.query).variables(self.variables);
         request.operation_name = self.operation_name;
         request.set_parsed_query(document);
@@ -106,11 +106,7 @@ fn parsed<T: Default + for<'de> Deserialize<'de>>(
 fn brief(mut text: String) -> String {
     const LONGEST: usize = 240;
     if text.len() > LONGEST {
-        let end = (0..=LONGEST)
-            .rev()
-            .find(|end| text.is_char_boundary(*end))
-            .unwrap_or_default();
-        text.truncate(end);
+        text.truncate(text.floor_char_boundary(LONGEST));
         text.push('…');
     }
     text

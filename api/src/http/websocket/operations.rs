@@ -1,11 +1,12 @@
 //! The operations that run on one socket. Nothing here is buffered: a stream is asked for its next result only when the socket has
 //! taken the last one, and the streams take turns.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::future::poll_fn;
-use futures_util::stream::{BoxStream, StreamExt};
+use futures_util::stream::{BoxStream, Stream};
 
 /// One running operation.
 struct Running<T> {
@@ -15,16 +16,14 @@ struct Running<T> {
 
 /// The running operations of one socket, by the ids their client gave them.
 pub(super) struct Operations<T> {
-    running: Vec<Running<T>>,
-    /// Whose turn it is first, so that a stream which always has a result does not keep the others waiting.
-    turn: usize,
+    /// Whoever was asked goes to the end, so that a stream which always has a result does not keep the others waiting.
+    running: VecDeque<Running<T>>,
 }
 
 impl<T> Operations<T> {
     pub(super) fn new() -> Self {
         Self {
-            running: Vec::new(),
-            turn: 0,
+            running: VecDeque::new(),
         }
     }
 
@@ -37,7 +36,7 @@ impl<T> Operations<T> {
     }
 
     pub(super) fn start(&mut self, id: String, results: BoxStream<'static, T>) {
-        self.running.push(Running { id, results });
+        self.running.push_back(Running { id, results });
     }
 
     /// Drops an operation, and with it whatever it was doing.
@@ -51,20 +50,18 @@ impl<T> Operations<T> {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<(String, Option<T>)> {
-        let count = self.running.len();
-        for offset in 0..count {
-            let at = (self.turn + offset) % count;
-            let running = &mut self.running[at];
-            match Pin::new(&mut running.results).poll_next_unpin(context) {
-                Poll::Pending => {}
+        for _ in 0..self.running.len() {
+            let Some(mut running) = self.running.pop_front() else {
+                break;
+            };
+            match Pin::new(&mut running.results).poll_next(context) {
+                Poll::Ready(None) => return Poll::Ready((running.id, None)),
                 Poll::Ready(Some(result)) => {
-                    self.turn = at + 1;
-                    return Poll::Ready((running.id.clone(), Some(result)));
+                    let id = running.id.clone();
+                    self.running.push_back(running);
+                    return Poll::Ready((id, Some(result)));
                 }
-                Poll::Ready(None) => {
-                    self.turn = at;
-                    return Poll::Ready((self.running.remove(at).id, None));
-                }
+                Poll::Pending => self.running.push_back(running),
             }
         }
         Poll::Pending
@@ -73,7 +70,7 @@ impl<T> Operations<T> {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::stream;
+    use futures_util::stream::{self, StreamExt};
 
     use super::*;
 

@@ -24,14 +24,9 @@ pub struct Close {
 impl Close {
     fn new(code: u16, reason: &str) -> Self {
         const LONGEST: usize = 123;
-        let end = (0..=reason.len().min(LONGEST))
-            .rev()
-            .find(|end| reason.is_char_boundary(*end))
-            .unwrap_or_default();
-        Self {
-            code,
-            reason: reason[..end].to_owned(),
-        }
+        let mut reason = reason.to_owned();
+        reason.truncate(reason.floor_char_boundary(LONGEST));
+        Self { code, reason }
     }
 
     /// The server goes down.

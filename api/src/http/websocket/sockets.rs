@@ -1,10 +1,10 @@
 //! Every open socket of this process: how many each client has, and a way to wait for the last one.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// The open sockets. Cloning shares the count.
 #[derive(Debug, Clone, Default)]
@@ -49,8 +49,9 @@ impl Sockets {
         self.tasks.wait().await;
     }
 
-    pub(super) fn track<F: Future>(&self, socket: F) -> impl Future<Output = F::Output> + use<F> {
-        self.tasks.track_future(socket)
+    /// Counts one more open socket until what it returns is dropped.
+    pub(super) fn count(&self) -> TaskTrackerToken {
+        self.tasks.token()
     }
 }
 

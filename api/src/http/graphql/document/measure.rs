@@ -224,7 +224,8 @@ impl<'a> Repeats<'a> {
                 .entry((condition, field.response_key().node.as_str()))
                 .or_default();
             // A plain value that is read twice costs nothing.
-            if !same.is_empty() && !(below.items.is_empty() && field.arguments.is_empty()) {
+            let costs = !below.items.is_empty() || !field.arguments.is_empty();
+            if costs && !same.is_empty() {
                 self.count += 1;
             }
             same.push(below);

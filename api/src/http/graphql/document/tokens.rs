@@ -28,48 +28,49 @@ pub struct Malformed {
 /// # Errors
 /// A string that does not end, or a number that is none.
 pub fn tally(document: &str) -> Result<Tally, Malformed> {
-    let bytes = document.as_bytes();
     let mut total = Tally {
         tokens: 0,
         nesting: 0,
     };
     let mut open = 0_usize;
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let end = match byte {
+    let mut rest = document.as_bytes();
+    while let Some(byte) = rest.first() {
+        let mut is_token = true;
+        let length = match byte {
             b' ' | b'\t' | b'\n' | b'\r' | b',' => {
-                at += 1;
-                continue;
+                is_token = false;
+                Ok(1)
             }
             // The byte order mark is white space anywhere, as in the parser.
-            0xEF if bytes[at..].starts_with(b"\xEF\xBB\xBF") => {
-                at += 3;
-                continue;
+            0xEF if rest.starts_with(b"\xEF\xBB\xBF") => {
+                is_token = false;
+                Ok(3)
             }
             b'#' => {
-                at = skip_while(bytes, at, |byte| byte != b'\n' && byte != b'\r');
-                continue;
+                is_token = false;
+                Ok(run(rest, |byte| byte != b'\n' && byte != b'\r'))
             }
-            b'"' => string(bytes, at),
-            b'-' | b'0'..=b'9' => number(bytes, at),
-            b'_' | b'a'..=b'z' | b'A'..=b'Z' => Ok(skip_while(bytes, at, is_name)),
-            b'.' if bytes[at..].starts_with(b"...") => Ok(at + 3),
+            b'"' => string(rest),
+            b'-' | b'0'..=b'9' => number(rest),
+            b'_' | b'a'..=b'z' | b'A'..=b'Z' => Ok(run(rest, is_name)),
+            b'.' if rest.starts_with(b"...") => Ok(3),
             b'{' | b'(' | b'[' => {
                 open += 1;
                 total.nesting = total.nesting.max(open);
-                Ok(at + 1)
+                Ok(1)
             }
             b'}' | b')' | b']' => {
                 open = open.saturating_sub(1);
-                Ok(at + 1)
+                Ok(1)
             }
-            _ => Ok(at + 1),
+            _ => Ok(1),
         };
-        total.tokens += 1;
-        at = end.map_err(|message| Malformed {
+        let length = length.map_err(|message| Malformed {
             message,
-            pos: position(bytes, at),
+            pos: position(document, rest.len()),
         })?;
+        total.tokens += usize::from(is_token);
+        rest = after(rest, length);
     }
     Ok(total)
 }
@@ -78,73 +79,67 @@ fn is_name(byte: u8) -> bool {
     byte == b'_' || byte.is_ascii_alphanumeric()
 }
 
-/// The index of the first byte from `at` on that does not hold.
-fn skip_while(bytes: &[u8], at: usize, holds: impl Fn(u8) -> bool) -> usize {
-    bytes[at..]
-        .iter()
-        .position(|&byte| !holds(byte))
-        .map_or(bytes.len(), |length| at + length)
+/// What is left when `length` bytes are taken away.
+fn after(bytes: &[u8], length: usize) -> &[u8] {
+    bytes.get(length..).unwrap_or_default()
 }
 
-/// The end of the string or block string that starts at `at`.
-fn string(bytes: &[u8], at: usize) -> Result<usize, &'static str> {
+/// How many bytes hold from the start on.
+fn run(bytes: &[u8], holds: impl Fn(u8) -> bool) -> usize {
+    bytes.iter().take_while(|byte| holds(**byte)).count()
+}
+
+/// The length of the string or block string at the start of `bytes`.
+fn string(bytes: &[u8]) -> Result<usize, &'static str> {
     const UNENDED: &str = "this string does not end";
-    if bytes[at..].starts_with(b"\"\"\"") {
-        let mut next = at + 3;
-        while next < bytes.len() {
-            if bytes[next..].starts_with(b"\\\"\"\"") {
-                next += 4;
-            } else if bytes[next..].starts_with(b"\"\"\"") {
-                return Ok(next + 3);
-            } else {
-                next += 1;
-            }
-        }
-        return Err(UNENDED);
-    }
-    let mut next = at + 1;
+    let is_block = bytes.starts_with(b"\"\"\"");
+    let mut length = if is_block { 3 } else { 1 };
     loop {
-        match bytes.get(next) {
-            None | Some(b'\n' | b'\r') => return Err(UNENDED),
-            Some(b'"') => return Ok(next + 1),
-            // Whether the escape is one that exists is the parser's business; here only a `\"` must not end the string.
-            Some(b'\\') if matches!(bytes.get(next + 1), Some(b'\n' | b'\r')) => {
+        length += match (is_block, after(bytes, length)) {
+            (true, [b'\\', b'"', b'"', b'"', ..]) => 4,
+            (true, [b'"', b'"', b'"', ..]) => return Ok(length + 3),
+            (false, [b'"', ..]) => return Ok(length + 1),
+            (_, []) | (false, [b'\n' | b'\r', ..] | [b'\\', b'\n' | b'\r', ..]) => {
                 return Err(UNENDED);
             }
-            Some(b'\\') => next += 2,
-            Some(_) => next += 1,
-        }
+            // Whether the escape is one that exists is the parser's business; here only a `\"` must not end the string.
+            (false, [b'\\', _, ..]) => 2,
+            _ => 1,
+        };
     }
 }
 
-/// The end of the number that starts at `at`. `00` and `1a` are refused rather than read as two tokens.
-fn number(bytes: &[u8], at: usize) -> Result<usize, &'static str> {
+/// The length of the number at the start of `bytes`. `00` and `1a` are refused rather than read as two tokens.
+fn number(bytes: &[u8]) -> Result<usize, &'static str> {
     const NONE: &str = "this is not a number";
-    let digits = |from: usize| {
-        let end = skip_while(bytes, from, |byte| byte.is_ascii_digit());
-        if end == from { Err(NONE) } else { Ok(end) }
+    let digits = |from: usize| match run(after(bytes, from), |byte| byte.is_ascii_digit()) {
+        0 => Err(NONE),
+        count => Ok(from + count),
     };
-    let whole = if bytes[at] == b'-' { at + 1 } else { at };
-    let mut next = digits(whole)?;
-    if bytes[whole] == b'0' && next - whole > 1 {
+    let start = usize::from(bytes.starts_with(b"-"));
+    let mut length = digits(start)?;
+    if after(bytes, start).starts_with(b"0") && length - start > 1 {
         return Err(NONE);
     }
-    if bytes.get(next) == Some(&b'.') && bytes.get(next + 1) != Some(&b'.') {
-        next = digits(next + 1)?;
+    if let [b'.', next, ..] = after(bytes, length)
+        && *next != b'.'
+    {
+        length = digits(length + 1)?;
     }
-    if matches!(bytes.get(next), Some(b'e' | b'E')) {
-        let signed = matches!(bytes.get(next + 1), Some(b'+' | b'-'));
-        next = digits(next + 1 + usize::from(signed))?;
+    match after(bytes, length) {
+        [b'e' | b'E', b'+' | b'-', ..] => length = digits(length + 2)?,
+        [b'e' | b'E', ..] => length = digits(length + 1)?,
+        _ => {}
     }
-    match bytes.get(next) {
-        Some(&byte) if is_name(byte) => Err(NONE),
-        _ => Ok(next),
+    match after(bytes, length) {
+        [byte, ..] if is_name(*byte) => Err(NONE),
+        _ => Ok(length),
     }
 }
 
-/// Line and column of the byte at `at`, columns in characters.
-fn position(bytes: &[u8], at: usize) -> Pos {
-    let before = String::from_utf8_lossy(&bytes[..at]);
+/// Line and column, in characters, of the place with `left` bytes behind it.
+fn position(document: &str, left: usize) -> Pos {
+    let before = document.get(..document.len() - left).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let column = before
         .rsplit('\n')
@@ -195,7 +190,7 @@ mod tests {
             ("{ a(b: \"x\\", (1, 8)),
             ("[00]", (1, 2)),
             ("[é 1a]", (1, 4)),
-            ("1.", (1, 1)),
+            ("1.a", (1, 1)),
             ("1e", (1, 1)),
             ("-", (1, 1)),
         ];
