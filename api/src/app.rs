@@ -70,10 +70,22 @@ pub struct App {
 impl App {
     /// Builds the application and starts its tasks: the committers of the intake, the relay of wake-ups and the keeper of trust.
     pub async fn start(parts: Parts) -> Result<Arc<Self>, StoreError> {
-        let Parts { db, clock, ids, public_url, dev } = parts;
+        let Parts {
+            db,
+            clock,
+            ids,
+            public_url,
+            dev,
+        } = parts;
         let issuer = public_url.trim_end_matches('/').to_owned();
         let ring = store::open_ring(&db, clock.now()).await?;
-        let verifier = Arc::new(Verifier::new(Authority { audience: issuer.clone(), issuer }, ring));
+        let verifier = Arc::new(Verifier::new(
+            Authority {
+                audience: issuer.clone(),
+                issuer,
+            },
+            ring,
+        ));
         store::refresh(&db, &verifier, clock.now()).await?;
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
         let wakes = Wakes::new(db.postgres_pool().is_some());
@@ -92,8 +104,17 @@ impl App {
             dev,
             tasks,
         });
-        app.tasks.spawn(wake::relay(app.db.clone(), app.wakes.clone(), app.shutdown.clone()));
-        app.tasks.spawn(keep_trust(app.db.clone(), app.clock.clone(), Arc::clone(&app.verifier), app.shutdown.clone()));
+        app.tasks.spawn(wake::relay(
+            app.db.clone(),
+            app.wakes.clone(),
+            app.shutdown.clone(),
+        ));
+        app.tasks.spawn(keep_trust(
+            app.db.clone(),
+            app.clock.clone(),
+            Arc::clone(&app.verifier),
+            app.shutdown.clone(),
+        ));
         Ok(app)
     }
 
@@ -106,7 +127,12 @@ impl App {
     pub fn start_workers(&self) {
         // On PostgreSQL one batch is evaluated while another one's commit waits for the disk; SQLite has one writer.
         let evaluators = if self.db.postgres_pool().is_some() { 2 } else { 1 };
-        self.tasks.spawn(jobs::worker::run(self.jobs.clone(), evaluators, self.health.clone(), self.shutdown.clone()));
+        self.tasks.spawn(jobs::worker::run(
+            self.jobs.clone(),
+            evaluators,
+            self.health.clone(),
+            self.shutdown.clone(),
+        ));
     }
 
     /// Reads the keys and the revoked clients again, now.
@@ -139,7 +165,10 @@ impl App {
 /// Keeps the keys and the revoked clients up to date, and replaces the signing key when it is old.
 async fn keep_trust(db: Db, clock: Clock, verifier: Arc<Verifier>, shutdown: CancellationToken) {
     let mut rotation_asked_at = clock.now();
-    while tokio::time::timeout(TRUST_EVERY, shutdown.cancelled()).await.is_err() {
+    while tokio::time::timeout(TRUST_EVERY, shutdown.cancelled())
+        .await
+        .is_err()
+    {
         let now = clock.now();
         if now.signed_duration_since(rotation_asked_at) >= ROTATION_EVERY {
             rotation_asked_at = now;

@@ -55,8 +55,12 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 /// Opens the database and brings it up to date.
 async fn open(settings: &Settings) -> anyhow::Result<Db> {
-    let db = Db::open(&settings.database_url).await.context("the database cannot be reached")?;
-    migration::migrate(db.read()).await.context("the database cannot be brought up to date")?;
+    let db = Db::open(&settings.database_url)
+        .await
+        .context("the database cannot be reached")?;
+    migration::migrate(db.read())
+        .await
+        .context("the database cannot be brought up to date")?;
     Ok(db)
 }
 
@@ -65,15 +69,27 @@ async fn start(settings: &Settings, dev: bool) -> anyhow::Result<std::sync::Arc<
     let db = open(settings).await?;
     let clock = Clock::system();
     let ids = Ids::system(clock.clone());
-    let parts = Parts { db, clock, ids, public_url: settings.public_url.clone(), dev };
-    App::start(parts).await.context("the application cannot be started")
+    let parts = Parts {
+        db,
+        clock,
+        ids,
+        public_url: settings.public_url.clone(),
+        dev,
+    };
+    App::start(parts)
+        .await
+        .context("the application cannot be started")
 }
 
 fn start_log(settings: &Settings) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&settings.log).context("the log filter is not one")?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match settings.log_format {
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Text => builder
+            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .init(),
         LogFormat::Json => builder.json().init(),
     }
     // A panic's own message can hold anything; only where it happened is written.

@@ -23,7 +23,13 @@ pub struct Arguments {
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
     /// Where everything is kept: `sqlite://plaudit.db?mode=rwc` or `postgres://user:password@host/database`.
-    #[arg(long, global = true, env = "PLAUDIT_DATABASE_URL", default_value = "sqlite://plaudit.db?mode=rwc", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "PLAUDIT_DATABASE_URL",
+        default_value = "sqlite://plaudit.db?mode=rwc",
+        hide_env_values = true
+    )]
     pub database_url: String,
     /// The address by which clients reach this installation: issuer and audience of its tokens. The same in every process.
     #[arg(long, global = true, env = "PLAUDIT_PUBLIC_URL", default_value = DEFAULT_PUBLIC_URL)]
@@ -121,7 +127,10 @@ fn parse_duration(text: &str) -> Result<chrono::TimeDelta, String> {
         _ => return Err(wrong()),
     };
     let number: i64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
-    number.checked_mul(seconds).and_then(chrono::TimeDelta::try_seconds).ok_or_else(wrong)
+    number
+        .checked_mul(seconds)
+        .and_then(chrono::TimeDelta::try_seconds)
+        .ok_or_else(wrong)
 }
 
 #[cfg(test)]

@@ -81,7 +81,11 @@ pub struct Fault {
 impl Fault {
     /// A fault at a path of input fields.
     pub fn new(code: FaultCode, path: &[&str], message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), path: path.iter().map(|&field| field.to_owned()).collect() }
+        Self {
+            code,
+            message: message.into(),
+            path: path.iter().map(|&field| field.to_owned()).collect(),
+        }
     }
 
     /// An unacceptable value.
@@ -123,5 +127,9 @@ pub type Outcome<T> = Result<T, Error>;
 
 /// Refuses when there is any fault.
 pub fn require_none(faults: Vec<Fault>) -> Outcome<()> {
-    if faults.is_empty() { Ok(()) } else { Err(Error::Refused(faults)) }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Refused(faults))
+    }
 }

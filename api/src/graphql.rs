@@ -27,7 +27,11 @@ pub type PlauditSchema = Schema<query::Query, mutation::Mutation, subscription::
 
 /// The schema; on a `dev` server it describes itself.
 pub fn schema(app: Option<Arc<App>>, dev: bool) -> PlauditSchema {
-    let builder = Schema::build(query::Query::default(), mutation::Mutation::default(), subscription::Subscription);
+    let builder = Schema::build(
+        query::Query::default(),
+        mutation::Mutation::default(),
+        subscription::Subscription,
+    );
     let builder = match app {
         Some(app) => builder.data(app),
         None => builder,
@@ -37,7 +41,11 @@ pub fn schema(app: Option<Arc<App>>, dev: bool) -> PlauditSchema {
 
 /// The schema as text, sorted, so that two builds of one schema are one text.
 pub fn sdl() -> String {
-    let options = async_graphql::SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items().include_specified_by();
+    let options = async_graphql::SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .sorted_enum_items()
+        .include_specified_by();
     let mut text = schema(None, true).sdl_with_options(options);
     if !text.ends_with('\n') {
         text.push('\n');
@@ -47,12 +55,19 @@ pub fn sdl() -> String {
 
 /// The application behind a request.
 fn app<'a>(context: &Context<'a>) -> Result<&'a Arc<App>, error::ApiError> {
-    context.data_opt::<Arc<App>>().ok_or(error::ApiError::Internal("the schema was built without an application"))
+    context.data_opt::<Arc<App>>().ok_or(error::ApiError::Internal(
+        "the schema was built without an application",
+    ))
 }
 
 /// Who is asking.
 fn viewer(context: &Context<'_>) -> Result<Arc<Viewer>, error::ApiError> {
-    context.data_opt::<Arc<Viewer>>().cloned().ok_or(error::ApiError::Internal("a guarded field was reached without a viewer"))
+    context
+        .data_opt::<Arc<Viewer>>()
+        .cloned()
+        .ok_or(error::ApiError::Internal(
+            "a guarded field was reached without a viewer",
+        ))
 }
 
 /// The permit of the viewer for an operation.

@@ -28,7 +28,10 @@ use crate::graphql::loader::Nouns;
 
 /// Every address of the application.
 pub fn router(app: &Arc<App>) -> Router {
-    let door = AppDoor { schema: app.schema(), app: Arc::clone(app) };
+    let door = AppDoor {
+        schema: app.schema(),
+        app: Arc::clone(app),
+    };
     let endpoint = oauth::Endpoint {
         db: app.db.clone(),
         clock: app.clock.clone(),
@@ -66,7 +69,12 @@ impl Door for AppDoor {
     }
 
     fn attach(&self, request: Request, viewer: Option<&Arc<Viewer>>, _request_id: &str) -> Request {
-        let request = request.data(DataLoader::new(Nouns { db: self.app.db.clone() }, tokio::spawn));
+        let request = request.data(DataLoader::new(
+            Nouns {
+                db: self.app.db.clone(),
+            },
+            tokio::spawn,
+        ));
         match viewer {
             Some(viewer) => request.data(Arc::clone(viewer)),
             None => request,
@@ -74,10 +82,13 @@ impl Door for AppDoor {
     }
 
     async fn authenticate(&self, bearer: &str) -> Result<Arc<Viewer>, AuthFailure> {
-        self.app.verifier.authenticate(bearer, self.app.clock.now()).map_err(|refused| {
-            tracing::debug!(reason = ?refused.reason(), "a token was refused");
-            AuthFailure::Bad
-        })
+        self.app
+            .verifier
+            .authenticate(bearer, self.app.clock.now())
+            .map_err(|refused| {
+                tracing::debug!(reason = ?refused.reason(), "a token was refused");
+                AuthFailure::Bad
+            })
     }
 
     async fn is_current(&self, viewer: &Arc<Viewer>) -> bool {
@@ -112,4 +123,3 @@ impl Door for AppDoor {
         self.app.dev
     }
 }
-

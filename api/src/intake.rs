@@ -84,8 +84,13 @@ impl Intake {
     pub fn start(db: &Db, clock: &Clock, ids: &Ids, wakes: &Wakes, tasks: &TaskTracker) -> Self {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
-        let committer =
-            Committer { db: db.clone(), clock: clock.clone(), ids: ids.clone(), wakes: wakes.clone(), menus: Arc::default() };
+        let committer = Committer {
+            db: db.clone(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            wakes: wakes.clone(),
+            menus: Arc::default(),
+        };
         // On PostgreSQL a second group is put together while the first one's commit waits for the disk; SQLite has one writer.
         let committers = if db.kind() == Kind::Postgres { 2 } else { 1 };
         for _ in 0..committers {
@@ -97,9 +102,17 @@ impl Intake {
 
     /// Offers events of one employer and waits until what was accepted of them is durable. The results are in the order of the
     /// candidates.
-    pub async fn offer(&self, employer: EmployerId, candidates: Vec<Candidate>) -> domain::Outcome<Vec<ItemResult>> {
+    pub async fn offer(
+        &self,
+        employer: EmployerId,
+        candidates: Vec<Candidate>,
+    ) -> domain::Outcome<Vec<ItemResult>> {
         let (answer, answered) = oneshot::channel();
-        let request = Request { employer, candidates, answer };
+        let request = Request {
+            employer,
+            candidates,
+            answer,
+        };
         match tokio::time::timeout(PLACE_WITHIN, self.requests.send(request)).await {
             Ok(Ok(())) => answered.await.unwrap_or(Err(domain::Error::Busy)),
             Ok(Err(_)) | Err(_) => Err(domain::Error::Busy),

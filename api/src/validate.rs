@@ -15,24 +15,38 @@ const YEARS: std::ops::RangeInclusive<i32> = 1900..=2200;
 
 /// A key: `^[a-z0-9][a-z0-9._-]{0,62}$`.
 pub fn key(path: &[&str], key: &str, faults: &mut Vec<Fault>) {
-    let starts = key.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    let rest = key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte));
+    let starts = key
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let rest = key
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte));
     if !starts || !rest || key.len() > 63 {
-        faults.push(Fault::invalid(path, "a key is 1 to 63 of a-z, 0-9, `.`, `_` and `-`, and starts with a letter or digit"));
+        faults.push(Fault::invalid(
+            path,
+            "a key is 1 to 63 of a-z, 0-9, `.`, `_` and `-`, and starts with a letter or digit",
+        ));
     }
 }
 
 /// A name for people: 1 to 200 characters, not only spaces.
 pub fn name(path: &[&str], name: &str, faults: &mut Vec<Fault>) {
     if name.trim().is_empty() || name.chars().count() > NAME_MAX || has_control(name) {
-        faults.push(Fault::invalid(path, format!("1 to {NAME_MAX} characters, none of them a control character")));
+        faults.push(Fault::invalid(
+            path,
+            format!("1 to {NAME_MAX} characters, none of them a control character"),
+        ));
     }
 }
 
 /// A description for people: at most 2,000 characters.
 pub fn description(path: &[&str], text: Option<&str>, faults: &mut Vec<Fault>) {
     if text.is_some_and(|text| text.chars().count() > DESCRIPTION_MAX || text.contains('\0')) {
-        faults.push(Fault::invalid(path, format!("at most {DESCRIPTION_MAX} characters")));
+        faults.push(Fault::invalid(
+            path,
+            format!("at most {DESCRIPTION_MAX} characters"),
+        ));
     }
 }
 
@@ -44,16 +58,27 @@ pub fn is_external_id(id: &str) -> bool {
 /// An IANA time zone.
 pub fn zone(path: &[&str], zone: &str, faults: &mut Vec<Fault>) {
     if zone.parse::<Tz>().is_err() {
-        faults.push(Fault::invalid(path, "not an IANA time zone such as Europe/Berlin"));
+        faults.push(Fault::invalid(
+            path,
+            "not an IANA time zone such as Europe/Berlin",
+        ));
     }
 }
 
 /// Two dates of which the first is not after the second.
-pub fn dates(paths: [&[&str]; 2], from: Option<chrono::NaiveDate>, until: Option<chrono::NaiveDate>, faults: &mut Vec<Fault>) {
+pub fn dates(
+    paths: [&[&str]; 2],
+    from: Option<chrono::NaiveDate>,
+    until: Option<chrono::NaiveDate>,
+    faults: &mut Vec<Fault>,
+) {
     use chrono::Datelike;
     for (path, date) in paths.into_iter().zip([from, until]) {
         if date.is_some_and(|date| !YEARS.contains(&date.year())) {
-            faults.push(Fault::invalid(path, format!("a year from {} to {}", YEARS.start(), YEARS.end())));
+            faults.push(Fault::invalid(
+                path,
+                format!("a year from {} to {}", YEARS.start(), YEARS.end()),
+            ));
         }
     }
     if let (Some(from), Some(until)) = (from, until)
@@ -67,7 +92,8 @@ pub fn dates(paths: [&[&str]; 2], from: Option<chrono::NaiveDate>, until: Option
 pub fn time_of_day(path: &[&str], text: &str, faults: &mut Vec<Fault>) -> i32 {
     let parsed = text.split_once(':').and_then(|(hours, minutes)| {
         let two_digits = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
-        (two_digits(hours) && two_digits(minutes)).then(|| Some((hours.parse::<i32>().ok()?, minutes.parse::<i32>().ok()?)))?
+        (two_digits(hours) && two_digits(minutes))
+            .then(|| Some((hours.parse::<i32>().ok()?, minutes.parse::<i32>().ok()?)))?
     });
     match parsed {
         Some((hours, minutes)) if hours < 24 && minutes < 60 => hours * 60 + minutes,
@@ -83,7 +109,9 @@ pub fn has_nul(value: &serde_json::Value) -> bool {
     match value {
         serde_json::Value::String(text) => text.contains('\0'),
         serde_json::Value::Array(items) => items.iter().any(has_nul),
-        serde_json::Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || has_nul(value)),
+        serde_json::Value::Object(fields) => fields
+            .iter()
+            .any(|(name, value)| name.contains('\0') || has_nul(value)),
         _ => false,
     }
 }
@@ -106,7 +134,19 @@ mod tests {
         for good in ["a", "0", "acme", "health_data.logged", "a-b.c_d", &"x".repeat(63)] {
             assert_eq!(faults(good), 0, "{good}");
         }
-        for bad in ["", "A", "_a", ".a", "-a", "a b", "ä", "a/b", "a\0", "acme\n", &"x".repeat(64)] {
+        for bad in [
+            "",
+            "A",
+            "_a",
+            ".a",
+            "-a",
+            "a b",
+            "ä",
+            "a/b",
+            "a\0",
+            "acme\n",
+            &"x".repeat(64),
+        ] {
             assert_eq!(faults(bad), 1, "{bad:?}");
         }
     }

@@ -80,15 +80,24 @@ struct Fresh {
 }
 
 /// Records achievements and returns the ids of those that were new; one whose key is there already changes nothing.
-pub async fn insert_new(connection: &impl ConnectionTrait, achievements: &[Model]) -> Result<Vec<AchievementId>, DbErr> {
+pub async fn insert_new(
+    connection: &impl ConnectionTrait,
+    achievements: &[Model],
+) -> Result<Vec<AchievementId>, DbErr> {
     let rows = Rows::new()
         .id("employer_id", achievements.iter().map(|row| row.employer_id))
         .id("id", achievements.iter().map(|row| row.id))
         .id("member_id", achievements.iter().map(|row| row.member_id))
         .id("incentive_id", achievements.iter().map(|row| row.incentive_id))
-        .int("incentive_version", achievements.iter().map(|row| i64::from(row.incentive_version)))
+        .int(
+            "incentive_version",
+            achievements.iter().map(|row| i64::from(row.incentive_version)),
+        )
         .id("program_id", achievements.iter().map(|row| row.program_id))
-        .text("period_key", achievements.iter().map(|row| row.period_key.as_str()))
+        .text(
+            "period_key",
+            achievements.iter().map(|row| row.period_key.as_str()),
+        )
         .int("ordinal", achievements.iter().map(|row| i64::from(row.ordinal)))
         .text("title", achievements.iter().map(|row| row.title.as_str()))
         .bool("sensitive", achievements.iter().map(|row| row.sensitive))
@@ -110,7 +119,11 @@ pub async fn insert_new(connection: &impl ConnectionTrait, achievements: &[Model
 }
 
 /// The employer's achievement of this id.
-pub async fn find(connection: &impl ConnectionTrait, employer: EmployerId, id: AchievementId) -> Result<Option<Model>, DbErr> {
+pub async fn find(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    id: AchievementId,
+) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id((employer, id)).one(connection).await
 }
 
@@ -155,7 +168,10 @@ pub struct Tally {
 }
 
 /// What was achieved for these incentives, in no order; none: nothing was. One statement however many.
-pub async fn tally(connection: &impl ConnectionTrait, wanted: &[(EmployerId, IncentiveId)]) -> Result<Vec<Tally>, DbErr> {
+pub async fn tally(
+    connection: &impl ConnectionTrait,
+    wanted: &[(EmployerId, IncentiveId)],
+) -> Result<Vec<Tally>, DbErr> {
     let rows = Rows::new()
         .id("employer_id", wanted.iter().map(|(employer, _)| *employer))
         .id("incentive_id", wanted.iter().map(|(_, incentive)| *incentive));

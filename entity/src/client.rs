@@ -41,7 +41,10 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// Writes a new client.
 pub async fn insert(connection: &impl ConnectionTrait, client: Model) -> Result<(), DbErr> {
-    Entity::insert(client.into_active_model()).exec_without_returning(connection).await.map(|_| ())
+    Entity::insert(client.into_active_model())
+        .exec_without_returning(connection)
+        .await
+        .map(|_| ())
 }
 
 /// The client of this id.
@@ -61,15 +64,18 @@ pub async fn rotate_secret(
     digest: SecretBytes,
     previous_until: Timestamp,
 ) -> Result<bool, DbErr> {
-    let rows = Sql::on(connection, "UPDATE client SET previous_secret_digest = secret_digest, previous_secret_until = ")
-        .bind(previous_until)
-        .push(", secret_digest = ")
-        .bind(digest)
-        .push(" WHERE id = ")
-        .bind(id)
-        .push(" AND revoked_at IS NULL")
-        .execute(connection)
-        .await?;
+    let rows = Sql::on(
+        connection,
+        "UPDATE client SET previous_secret_digest = secret_digest, previous_secret_until = ",
+    )
+    .bind(previous_until)
+    .push(", secret_digest = ")
+    .bind(digest)
+    .push(" WHERE id = ")
+    .bind(id)
+    .push(" AND revoked_at IS NULL")
+    .execute(connection)
+    .await?;
     Ok(rows == 1)
 }
 
@@ -85,7 +91,10 @@ pub async fn revoke(connection: &impl ConnectionTrait, id: ClientId, at: Timesta
 }
 
 /// The clients revoked after `since`, whose tokens may still be about.
-pub async fn list_revoked(connection: &impl ConnectionTrait, since: Timestamp) -> Result<Vec<ClientId>, DbErr> {
+pub async fn list_revoked(
+    connection: &impl ConnectionTrait,
+    since: Timestamp,
+) -> Result<Vec<ClientId>, DbErr> {
     Entity::find()
         .select_only()
         .column(Column::Id)

@@ -2,8 +2,8 @@
 //!
 //! A member's own word stands above the employer's default; a word about one partner stands above the word about all of them.
 
-use sea_orm::entity::prelude::*;
 use sea_orm::FromQueryResult;
+use sea_orm::entity::prelude::*;
 
 use crate::clock::Timestamp;
 use crate::db::sql::{Rows, Sql};
@@ -39,10 +39,17 @@ pub struct Consent {
 
 /// Records what members have said; a later word replaces an earlier one. The words of one call must be about different things.
 pub async fn record(connection: &impl ConnectionTrait, consents: &[Consent]) -> Result<(), DbErr> {
-    let (for_all, for_one): (Vec<_>, Vec<_>) = consents.iter().partition(|consent| consent.partner_id.is_none());
+    let (for_all, for_one): (Vec<_>, Vec<_>) =
+        consents.iter().partition(|consent| consent.partner_id.is_none());
     for (consents, target) in [
-        (for_all, "(employer_id, member_id, purpose) WHERE partner_id IS NULL"),
-        (for_one, "(employer_id, member_id, purpose, partner_id) WHERE partner_id IS NOT NULL"),
+        (
+            for_all,
+            "(employer_id, member_id, purpose) WHERE partner_id IS NULL",
+        ),
+        (
+            for_one,
+            "(employer_id, member_id, purpose, partner_id) WHERE partner_id IS NOT NULL",
+        ),
     ] {
         if consents.is_empty() {
             continue;
@@ -53,7 +60,10 @@ pub async fn record(connection: &impl ConnectionTrait, consents: &[Consent]) -> 
             .text("purpose", consents.iter().map(|consent| consent.purpose.as_str()))
             .id_or_null("partner_id", consents.iter().map(|consent| consent.partner_id))
             .bool("given", consents.iter().map(|consent| consent.given))
-            .int("recorded_at", consents.iter().map(|consent| consent.recorded_at.0));
+            .int(
+                "recorded_at",
+                consents.iter().map(|consent| consent.recorded_at.0),
+            );
         Sql::on(
             connection,
             "INSERT INTO consent (employer_id, member_id, purpose, partner_id, given, recorded_at)
@@ -88,7 +98,12 @@ pub async fn list(
 
 /// Whether a member's words and the employer's default together allow sharing with a partner.
 pub fn allows(words: &[&Consent], partner: PartnerId, default: bool) -> bool {
-    let said = |about: Option<PartnerId>| words.iter().find(|word| word.partner_id == about).map(|word| word.given);
+    let said = |about: Option<PartnerId>| {
+        words
+            .iter()
+            .find(|word| word.partner_id == about)
+            .map(|word| word.given)
+    };
     said(Some(partner)).or_else(|| said(None)).unwrap_or(default)
 }
 

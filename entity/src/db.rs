@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
-    QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, sqlx,
+    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
+    DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait, sqlx,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -64,7 +65,9 @@ impl Db {
     /// As [`Db::open`], with at most `connections` connections.
     pub async fn open_with(url: &str, connections: u32) -> Result<Self, DbErr> {
         if !url.starts_with("sqlite:") && !url.starts_with("postgres:") && !url.starts_with("postgresql:") {
-            return Err(DbErr::Conn(RuntimeErr::Internal("the database URL starts with neither sqlite: nor postgres:".into())));
+            return Err(DbErr::Conn(RuntimeErr::Internal(
+                "the database URL starts with neither sqlite: nor postgres:".into(),
+            )));
         }
         let mut options = ConnectOptions::new(url);
         options
@@ -107,8 +110,10 @@ impl Db {
             Some(turn) => Some(Arc::clone(turn).lock_owned().await),
             None => None,
         };
-        let options =
-            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..TransactionOptions::default() };
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
         let txn = self.pool.begin_with_options(options).await?;
         Ok(WriteTxn { txn, _turn: turn })
     }
@@ -116,7 +121,8 @@ impl Db {
     /// Starts a reading transaction that sees one state of the database throughout.
     pub async fn read_txn(&self) -> Result<DatabaseTransaction, DbErr> {
         let options = TransactionOptions {
-            isolation_level: (self.kind() == Kind::Postgres).then_some(sea_orm::IsolationLevel::RepeatableRead),
+            isolation_level: (self.kind() == Kind::Postgres)
+                .then_some(sea_orm::IsolationLevel::RepeatableRead),
             access_mode: (self.kind() == Kind::Postgres).then_some(AccessMode::ReadOnly),
             sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred),
         };
@@ -169,29 +175,45 @@ impl std::ops::Deref for WriteTxn {
 
 /// Runs a statement and counts the rows it changed.
 pub async fn execute(connection: &impl ConnectionTrait, statement: Statement) -> Result<u64, DbErr> {
-    connection.execute_raw(statement).await.map(|result: ExecResult| result.rows_affected())
+    connection
+        .execute_raw(statement)
+        .await
+        .map(|result: ExecResult| result.rows_affected())
 }
 
 /// Runs a statement and returns its rows.
-pub async fn query(connection: &impl ConnectionTrait, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+pub async fn query(
+    connection: &impl ConnectionTrait,
+    statement: Statement,
+) -> Result<Vec<QueryResult>, DbErr> {
     connection.query_all_raw(statement).await
 }
 
 /// Whether the same transaction, tried again, may well succeed: two PostgreSQL transactions were in each other's way, or another
 /// process held SQLite's write lock for longer than the busy timeout.
 pub fn is_retryable(error: &DbErr) -> bool {
-    matches!(code(error).as_deref(), Some("40001" | "40P01" | "5" | "517" | "261"))
+    matches!(
+        code(error).as_deref(),
+        Some("40001" | "40P01" | "5" | "517" | "261")
+    )
 }
 
 /// Whether the database is away (unreachable, shutting down, out of connections), rather than displeased with a statement.
 pub fn is_unavailable(error: &DbErr) -> bool {
     match error {
         DbErr::ConnectionAcquire(_) => true,
-        DbErr::Conn(RuntimeErr::SqlxError(cause)) | DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
+        DbErr::Conn(RuntimeErr::SqlxError(cause))
+        | DbErr::Exec(RuntimeErr::SqlxError(cause))
+        | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
             matches!(
                 &**cause,
-                sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed
-            ) || code(error).is_some_and(|code| code.starts_with("08") || code.starts_with("57P") || code == "53300")
+                sqlx::Error::Io(_)
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::PoolTimedOut
+                    | sqlx::Error::Protocol(_)
+                    | sqlx::Error::WorkerCrashed
+            ) || code(error)
+                .is_some_and(|code| code.starts_with("08") || code.starts_with("57P") || code == "53300")
         }
         DbErr::Conn(_) => true,
         _ => false,
@@ -200,8 +222,9 @@ pub fn is_unavailable(error: &DbErr) -> bool {
 
 /// The database's own code of an error: five characters of PostgreSQL, a number of SQLite.
 fn code(error: &DbErr) -> Option<String> {
-    let (DbErr::Conn(RuntimeErr::SqlxError(cause)) | DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) =
-        error
+    let (DbErr::Conn(RuntimeErr::SqlxError(cause))
+    | DbErr::Exec(RuntimeErr::SqlxError(cause))
+    | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
     else {
         return None;
     };

@@ -1,7 +1,7 @@
 //! Events that could not be evaluated in several tries: they stand aside with their reason until an operator queues them again.
 
-use sea_orm::entity::prelude::*;
 use sea_orm::FromQueryResult;
+use sea_orm::entity::prelude::*;
 
 use crate::clock::Timestamp;
 use crate::db::sql::{Rows, Sql};
@@ -53,9 +53,15 @@ pub struct Model {
 impl ActiveModelBehavior for ActiveModel {}
 
 /// Sets events aside, each with its reason.
-pub async fn put(connection: &impl ConnectionTrait, dead: &[(Event, String)], at: Timestamp) -> Result<(), DbErr> {
+pub async fn put(
+    connection: &impl ConnectionTrait,
+    dead: &[(Event, String)],
+    at: Timestamp,
+) -> Result<(), DbErr> {
     let events: Vec<Event> = dead.iter().map(|(event, _)| event.clone()).collect();
-    let rows = event::rows(&events).text("reason", dead.iter().map(|(_, reason)| reason.as_str())).int("died_at", dead.iter().map(|_| at.0));
+    let rows = event::rows(&events)
+        .text("reason", dead.iter().map(|(_, reason)| reason.as_str()))
+        .int("died_at", dead.iter().map(|_| at.0));
     Sql::on(
         connection,
         "INSERT INTO dead_event (employer_id, id, member_id, event_type_id, source, event_id, occurred_at, received_at, local_time,
@@ -71,13 +77,20 @@ pub async fn put(connection: &impl ConnectionTrait, dead: &[(Event, String)], at
 }
 
 /// A page of all dead events, oldest first. For the operator only: it spans employers.
-pub async fn list(connection: &impl ConnectionTrait, page: Page<QueuedEventId>) -> Result<Slice<Model>, DbErr> {
+pub async fn list(
+    connection: &impl ConnectionTrait,
+    page: Page<QueuedEventId>,
+) -> Result<Slice<Model>, DbErr> {
     page::read(connection, Entity::find(), Column::Id, page).await
 }
 
 /// Takes these out, to be queued again. For the operator only: it spans employers.
 pub async fn take(connection: &impl ConnectionTrait, ids: Vec<QueuedEventId>) -> Result<Vec<Model>, DbErr> {
-    Sql::on(connection, "DELETE FROM dead_event WHERE id IN (SELECT id FROM ").rows(Rows::new().id("id", ids)).push(" AS wanted) RETURNING *").all(connection).await
+    Sql::on(connection, "DELETE FROM dead_event WHERE id IN (SELECT id FROM ")
+        .rows(Rows::new().id("id", ids))
+        .push(" AS wanted) RETURNING *")
+        .all(connection)
+        .await
 }
 
 /// How many there are.
@@ -86,7 +99,9 @@ pub async fn count(connection: &impl ConnectionTrait) -> Result<u64, DbErr> {
     struct Count {
         count: i64,
     }
-    let row = Sql::on(connection, "SELECT count(*) AS count FROM dead_event").one::<Count>(connection).await?;
+    let row = Sql::on(connection, "SELECT count(*) AS count FROM dead_event")
+        .one::<Count>(connection)
+        .await?;
     Ok(row.and_then(|row| u64::try_from(row.count).ok()).unwrap_or(0))
 }
 

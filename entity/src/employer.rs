@@ -75,11 +75,25 @@ pub async fn list(connection: &impl ConnectionTrait, page: Page<EmployerId>) -> 
 }
 
 /// The employers of these ids, in no order; one statement however many.
-pub async fn list_by_ids(connection: &impl ConnectionTrait, ids: Vec<EmployerId>) -> Result<Vec<Model>, DbErr> {
-    Sql::on(connection, "SELECT employer.* FROM employer JOIN ").rows(Rows::new().id("id", ids)).push(" AS wanted ON employer.id = wanted.id").all(connection).await
+pub async fn list_by_ids(
+    connection: &impl ConnectionTrait,
+    ids: Vec<EmployerId>,
+) -> Result<Vec<Model>, DbErr> {
+    Sql::on(connection, "SELECT employer.* FROM employer JOIN ")
+        .rows(Rows::new().id("id", ids))
+        .push(" AS wanted ON employer.id = wanted.id")
+        .all(connection)
+        .await
 }
 
 /// Says that the employer's menu, programs or incentives have changed, to all who keep them in memory.
 pub async fn touch_catalogue(connection: &impl ConnectionTrait, id: EmployerId) -> Result<(), DbErr> {
-    Sql::on(connection, "UPDATE employer SET catalogue_version = catalogue_version + 1 WHERE id = ").bind(id).execute(connection).await.map(|_| ())
+    Sql::on(
+        connection,
+        "UPDATE employer SET catalogue_version = catalogue_version + 1 WHERE id = ",
+    )
+    .bind(id)
+    .execute(connection)
+    .await
+    .map(|_| ())
 }

@@ -73,9 +73,15 @@ pub(crate) fn rows(events: &[Event]) -> Rows {
         .int("received_at", events.iter().map(|event| event.received_at.0))
         .text("local_time", events.iter().map(|event| event.local_time.as_str()))
         .text("time_zone", events.iter().map(|event| event.time_zone.as_str()))
-        .text("zone_origin", events.iter().map(|event| event.zone_origin.as_str()))
+        .text(
+            "zone_origin",
+            events.iter().map(|event| event.zone_origin.as_str()),
+        )
         .text("properties", events.iter().map(|event| event.properties.as_str()))
-        .id_or_null("only_incentive_id", events.iter().map(|event| event.only_incentive_id))
+        .id_or_null(
+            "only_incentive_id",
+            events.iter().map(|event| event.only_incentive_id),
+        )
         .int("attempts", events.iter().map(|event| i64::from(event.attempts)))
         .int("due_at", events.iter().map(|event| event.due_at.0))
 }
@@ -95,7 +101,11 @@ pub async fn put(connection: &impl ConnectionTrait, events: &[Event]) -> Result<
 }
 
 /// Takes up to `limit` due events out of the queue, oldest first, passing over those that another worker holds.
-pub async fn claim(connection: &impl ConnectionTrait, now: Timestamp, limit: u32) -> Result<Vec<Event>, DbErr> {
+pub async fn claim(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Event>, DbErr> {
     Sql::on(connection, "DELETE FROM event WHERE ")
         // The rows are locked in the subselect, so their physical places cannot change before they are deleted.
         .either("rowid IN (SELECT rowid", "ctid = ANY (ARRAY(SELECT ctid")
@@ -111,19 +121,33 @@ pub async fn claim(connection: &impl ConnectionTrait, now: Timestamp, limit: u32
 }
 
 /// Takes one event out of the queue; false when it is not there any more.
-pub async fn take(connection: &impl ConnectionTrait, employer: EmployerId, id: QueuedEventId) -> Result<bool, DbErr> {
-    let rows = Sql::on(connection, "DELETE FROM event WHERE employer_id = ").bind(employer).push(" AND id = ").bind(id).execute(connection).await?;
+pub async fn take(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    id: QueuedEventId,
+) -> Result<bool, DbErr> {
+    let rows = Sql::on(connection, "DELETE FROM event WHERE employer_id = ")
+        .bind(employer)
+        .push(" AND id = ")
+        .bind(id)
+        .execute(connection)
+        .await?;
     Ok(rows == 1)
 }
 
 /// How many events wait, due or not.
 pub async fn count(connection: &impl ConnectionTrait) -> Result<i64, DbErr> {
-    Ok(Sql::on(connection, "SELECT count(*) AS count FROM event").one::<Count>(connection).await?.map_or(0, |row| row.count))
+    Ok(Sql::on(connection, "SELECT count(*) AS count FROM event")
+        .one::<Count>(connection)
+        .await?
+        .map_or(0, |row| row.count))
 }
 
 /// When the next event is due; none: the queue is empty.
 pub async fn next_due(connection: &impl ConnectionTrait) -> Result<Option<Timestamp>, DbErr> {
-    let row = Sql::on(connection, "SELECT due_at FROM event ORDER BY due_at LIMIT 1").one::<Due>(connection).await?;
+    let row = Sql::on(connection, "SELECT due_at FROM event ORDER BY due_at LIMIT 1")
+        .one::<Due>(connection)
+        .await?;
     Ok(row.map(|row| row.due_at))
 }
 

@@ -51,15 +51,26 @@ pub async fn insert(connection: &impl ConnectionTrait, event_type: Model) -> Res
 
 /// The employer's whole menu, by key.
 pub async fn list(connection: &impl ConnectionTrait, employer: EmployerId) -> Result<Vec<Model>, DbErr> {
-    Entity::find().filter(Column::EmployerId.eq(employer)).order_by_asc(Column::Key).all(connection).await
+    Entity::find()
+        .filter(Column::EmployerId.eq(employer))
+        .order_by_asc(Column::Key)
+        .all(connection)
+        .await
 }
 
 /// How many event types the employer has.
 pub async fn count(connection: &impl ConnectionTrait, employer: EmployerId) -> Result<u64, DbErr> {
-    Entity::find().filter(Column::EmployerId.eq(employer)).count(connection).await
+    Entity::find()
+        .filter(Column::EmployerId.eq(employer))
+        .count(connection)
+        .await
 }
 
 /// The employer's event type of this id.
-pub async fn find(connection: &impl ConnectionTrait, employer: EmployerId, id: EventTypeId) -> Result<Option<Model>, DbErr> {
+pub async fn find(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    id: EventTypeId,
+) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id((employer, id)).one(connection).await
 }

@@ -85,7 +85,9 @@ pub async fn append(connection: &impl ConnectionTrait, entries: Vec<NewEntry>) -
     for entry in &entries {
         *counts.entry(entry.partner_id).or_default() += 1;
     }
-    let wanted = Rows::new().id("partner_id", counts.keys().copied()).int("added", counts.values().copied());
+    let wanted = Rows::new()
+        .id("partner_id", counts.keys().copied())
+        .int("added", counts.values().copied());
     if Kind::of(connection) == Kind::Postgres && counts.len() > 1 {
         // An UPDATE takes its rows in no certain order; two transactions must take the counters in the same one.
         Sql::on(connection, "SELECT feed_head.partner_id, feed_head.position FROM feed_head JOIN ")
@@ -101,11 +103,16 @@ pub async fn append(connection: &impl ConnectionTrait, entries: Vec<NewEntry>) -
         .await?;
     let mut next = std::collections::HashMap::<PartnerId, i64>::new();
     for head in heads {
-        next.insert(head.partner_id, head.position - counts.get(&head.partner_id).copied().unwrap_or(0) + 1);
+        next.insert(
+            head.partner_id,
+            head.position - counts.get(&head.partner_id).copied().unwrap_or(0) + 1,
+        );
     }
     let mut positions = Vec::with_capacity(entries.len());
     for entry in &entries {
-        let position = next.get_mut(&entry.partner_id).ok_or_else(|| DbErr::RecordNotFound("a partner has no feed".into()))?;
+        let position = next
+            .get_mut(&entry.partner_id)
+            .ok_or_else(|| DbErr::RecordNotFound("a partner has no feed".into()))?;
         positions.push(*position);
         *position += 1;
     }
@@ -116,7 +123,10 @@ pub async fn append(connection: &impl ConnectionTrait, entries: Vec<NewEntry>) -
         .id("employer_id", entries.iter().map(|entry| entry.employer_id))
         .text("kind", entries.iter().map(|entry| entry.kind.as_str()))
         .id("achievement_id", entries.iter().map(|entry| entry.achievement_id))
-        .text("member_ref", entries.iter().map(|entry| entry.member_ref.as_str()))
+        .text(
+            "member_ref",
+            entries.iter().map(|entry| entry.member_ref.as_str()),
+        )
         .int("recorded_at", entries.iter().map(|entry| entry.recorded_at.0));
     Sql::on(
         connection,
@@ -137,7 +147,12 @@ const ENTRY: &str = "SELECT feed_entry.position, feed_entry.id, feed_entry.emplo
      WHERE feed_entry.partner_id = ";
 
 /// The partner's entries after a position, in order, at most `limit`.
-pub async fn list(connection: &impl ConnectionTrait, partner: PartnerId, after: i64, limit: u64) -> Result<Vec<Entry>, DbErr> {
+pub async fn list(
+    connection: &impl ConnectionTrait,
+    partner: PartnerId,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<Entry>, DbErr> {
     Sql::on(connection, ENTRY)
         .bind(partner)
         .push(" AND feed_entry.position > ")
@@ -149,12 +164,25 @@ pub async fn list(connection: &impl ConnectionTrait, partner: PartnerId, after: 
 }
 
 /// The partner's entry of this id.
-pub async fn find(connection: &impl ConnectionTrait, partner: PartnerId, id: FeedEntryId) -> Result<Option<Entry>, DbErr> {
-    Sql::on(connection, ENTRY).bind(partner).push(" AND feed_entry.id = ").bind(id).one(connection).await
+pub async fn find(
+    connection: &impl ConnectionTrait,
+    partner: PartnerId,
+    id: FeedEntryId,
+) -> Result<Option<Entry>, DbErr> {
+    Sql::on(connection, ENTRY)
+        .bind(partner)
+        .push(" AND feed_entry.id = ")
+        .bind(id)
+        .one(connection)
+        .await
 }
 
 /// The partner's newest entry about an achievement; none: it may not know of it.
-pub async fn find_of_achievement(connection: &impl ConnectionTrait, partner: PartnerId, achievement: AchievementId) -> Result<Option<Entry>, DbErr> {
+pub async fn find_of_achievement(
+    connection: &impl ConnectionTrait,
+    partner: PartnerId,
+    achievement: AchievementId,
+) -> Result<Option<Entry>, DbErr> {
     Sql::on(connection, ENTRY)
         .bind(partner)
         .push(" AND feed_entry.achievement_id = ")
@@ -166,7 +194,12 @@ pub async fn find_of_achievement(connection: &impl ConnectionTrait, partner: Par
 
 /// The position of the newest entry; 0: the feed is empty.
 pub async fn head(connection: &impl ConnectionTrait, partner: PartnerId) -> Result<i64, DbErr> {
-    let head: Option<Head> =
-        Sql::on(connection, "SELECT partner_id, position FROM feed_head WHERE partner_id = ").bind(partner).one(connection).await?;
+    let head: Option<Head> = Sql::on(
+        connection,
+        "SELECT partner_id, position FROM feed_head WHERE partner_id = ",
+    )
+    .bind(partner)
+    .one(connection)
+    .await?;
     Ok(head.map_or(0, |head| head.position))
 }

@@ -91,11 +91,18 @@ pub async fn revoke(
 
 /// The employer's grants, ended ones too, in the order of their making.
 pub async fn list(connection: &impl ConnectionTrait, employer: EmployerId) -> Result<Vec<Model>, DbErr> {
-    Entity::find().filter(Column::EmployerId.eq(employer)).order_by_asc(Column::Id).all(connection).await
+    Entity::find()
+        .filter(Column::EmployerId.eq(employer))
+        .order_by_asc(Column::Id)
+        .all(connection)
+        .await
 }
 
 /// Who may know of these programs right now; one statement however many.
-pub async fn recipients(connection: &impl ConnectionTrait, programs: &[(EmployerId, ProgramId)]) -> Result<Vec<Recipient>, DbErr> {
+pub async fn recipients(
+    connection: &impl ConnectionTrait,
+    programs: &[(EmployerId, ProgramId)],
+) -> Result<Vec<Recipient>, DbErr> {
     let rows = Rows::new()
         .id("employer_id", programs.iter().map(|(employer, _)| *employer))
         .id("program_id", programs.iter().map(|(_, program)| *program));

@@ -91,7 +91,10 @@ typed_ids! {
 }
 
 fn parse(text: &str, prefix: &str) -> Result<Uuid, IdError> {
-    let rest = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).ok_or(IdError)?;
+    let rest = text
+        .strip_prefix(prefix)
+        .and_then(|rest| rest.strip_prefix('_'))
+        .ok_or(IdError)?;
     let ulid = Ulid::from_string(rest).map_err(|_| IdError)?;
     // One spelling only: lower case or a look-alike letter would make two texts of one id.
     if ulid.to_string() != rest {
@@ -139,12 +142,18 @@ pub struct Ids {
 impl Ids {
     /// Ids from the system's random generator.
     pub fn system(clock: Clock) -> Self {
-        Self { clock, state: Arc::new(Mutex::new((Randomness::System, 0))) }
+        Self {
+            clock,
+            state: Arc::new(Mutex::new((Randomness::System, 0))),
+        }
     }
 
     /// Reproducible ids for tests.
     pub fn seeded(clock: Clock, seed: u64) -> Self {
-        Self { clock, state: Arc::new(Mutex::new((Randomness::Seeded(seed), 0))) }
+        Self {
+            clock,
+            state: Arc::new(Mutex::new((Randomness::Seeded(seed), 0))),
+        }
     }
 
     /// A new id, greater than every one this source has given before.
@@ -169,14 +178,20 @@ impl Ids {
         state.0.fill(&mut bytes);
         let fresh = u128::from(Ulid::from_parts(milliseconds, u128::from_be_bytes(bytes)));
         // Within a millisecond, or when the clock steps back, count on from the last one: ids of one source never go down.
-        let next = if fresh >> 80 > state.1 >> 80 { fresh } else { state.1.wrapping_add(1) };
+        let next = if fresh >> 80 > state.1 >> 80 {
+            fresh
+        } else {
+            state.1.wrapping_add(1)
+        };
         state.1 = next;
         Ulid::from(next)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, (Randomness, u128)> {
         // A panic while the lock is held leaves a usable state behind: the worst is a skipped number.
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -201,7 +216,14 @@ mod tests {
         let text = id.to_string();
         assert_eq!(text.parse::<PartnerId>(), Err(IdError));
         assert_eq!(text.to_lowercase().parse::<MemberId>(), Err(IdError));
-        for bad in ["", "mem", "mem_", "mem_0", "mem_01JD", "mem-01ARZ3NDEKTSV4RRFFQ69G5FAV"] {
+        for bad in [
+            "",
+            "mem",
+            "mem_",
+            "mem_0",
+            "mem_01JD",
+            "mem-01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        ] {
             assert_eq!(bad.parse::<MemberId>(), Err(IdError), "{bad}");
         }
     }

@@ -56,7 +56,11 @@ pub struct Version {
 }
 
 /// Writes a new incentive with its first version; false when the employer has one of this key.
-pub async fn insert(connection: &impl ConnectionTrait, incentive: Model, first: Version) -> Result<bool, DbErr> {
+pub async fn insert(
+    connection: &impl ConnectionTrait,
+    incentive: Model,
+    first: Version,
+) -> Result<bool, DbErr> {
     let employer = incentive.employer_id;
     let rows = Entity::insert(incentive.into_active_model())
         .on_conflict(OnConflict::new().do_nothing().to_owned())
@@ -91,17 +95,33 @@ pub async fn insert(connection: &impl ConnectionTrait, incentive: Model, first: 
 }
 
 /// The employer's incentive of this id.
-pub async fn find(connection: &impl ConnectionTrait, employer: EmployerId, id: IncentiveId) -> Result<Option<Model>, DbErr> {
+pub async fn find(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    id: IncentiveId,
+) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id((employer, id)).one(connection).await
 }
 
 /// The employer's incentive of this key.
-pub async fn find_by_key(connection: &impl ConnectionTrait, employer: EmployerId, key: &str) -> Result<Option<Model>, DbErr> {
-    Entity::find().filter(Column::EmployerId.eq(employer)).filter(Column::Key.eq(key)).one(connection).await
+pub async fn find_by_key(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    key: &str,
+) -> Result<Option<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::EmployerId.eq(employer))
+        .filter(Column::Key.eq(key))
+        .one(connection)
+        .await
 }
 
 /// The incentives of one program, by key.
-pub async fn list_of_program(connection: &impl ConnectionTrait, employer: EmployerId, program: ProgramId) -> Result<Vec<Model>, DbErr> {
+pub async fn list_of_program(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    program: ProgramId,
+) -> Result<Vec<Model>, DbErr> {
     Entity::find()
         .filter(Column::EmployerId.eq(employer))
         .filter(Column::ProgramId.eq(program))
@@ -112,18 +132,29 @@ pub async fn list_of_program(connection: &impl ConnectionTrait, employer: Employ
 
 /// All incentives of the employer.
 pub async fn list(connection: &impl ConnectionTrait, employer: EmployerId) -> Result<Vec<Model>, DbErr> {
-    Entity::find().filter(Column::EmployerId.eq(employer)).order_by_asc(Column::Id).all(connection).await
+    Entity::find()
+        .filter(Column::EmployerId.eq(employer))
+        .order_by_asc(Column::Id)
+        .all(connection)
+        .await
 }
 
 /// How many incentives the employer has.
 pub async fn count(connection: &impl ConnectionTrait, employer: EmployerId) -> Result<u64, DbErr> {
-    Entity::find().filter(Column::EmployerId.eq(employer)).count(connection).await
+    Entity::find()
+        .filter(Column::EmployerId.eq(employer))
+        .count(connection)
+        .await
 }
 
 /// The incentives of these (employer, id), in no order; one statement however many.
-pub async fn list_by_ids(connection: &impl ConnectionTrait, wanted: &[(EmployerId, IncentiveId)]) -> Result<Vec<Model>, DbErr> {
-    let rows =
-        Rows::new().id("employer_id", wanted.iter().map(|(employer, _)| *employer)).id("id", wanted.iter().map(|(_, id)| *id));
+pub async fn list_by_ids(
+    connection: &impl ConnectionTrait,
+    wanted: &[(EmployerId, IncentiveId)],
+) -> Result<Vec<Model>, DbErr> {
+    let rows = Rows::new()
+        .id("employer_id", wanted.iter().map(|(employer, _)| *employer))
+        .id("id", wanted.iter().map(|(_, id)| *id));
     Sql::on(connection, "SELECT incentive.* FROM ")
         .rows(rows)
         .push(" AS wanted JOIN incentive ON incentive.employer_id = wanted.employer_id AND incentive.id = wanted.id")
@@ -132,7 +163,10 @@ pub async fn list_by_ids(connection: &impl ConnectionTrait, wanted: &[(EmployerI
 }
 
 /// Every version of every incentive of the employer, oldest first.
-pub async fn list_versions(connection: &impl ConnectionTrait, employer: EmployerId) -> Result<Vec<Version>, DbErr> {
+pub async fn list_versions(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+) -> Result<Vec<Version>, DbErr> {
     Sql::on(connection, "SELECT incentive_id, version, event_types, definition, outcomes, effective_from, published_at FROM incentive_version WHERE employer_id = ")
         .bind(employer)
         .push(" ORDER BY incentive_id, version")
@@ -141,7 +175,11 @@ pub async fn list_versions(connection: &impl ConnectionTrait, employer: Employer
 }
 
 /// The newest version of one incentive.
-pub async fn latest_version(connection: &impl ConnectionTrait, employer: EmployerId, id: IncentiveId) -> Result<Option<Version>, DbErr> {
+pub async fn latest_version(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    id: IncentiveId,
+) -> Result<Option<Version>, DbErr> {
     Sql::on(connection, "SELECT incentive_id, version, event_types, definition, outcomes, effective_from, published_at FROM incentive_version WHERE employer_id = ")
         .bind(employer)
         .push(" AND incentive_id = ")

@@ -55,7 +55,11 @@ pub struct Subject {
 }
 
 /// The employer's member of this id.
-pub async fn find(connection: &impl ConnectionTrait, employer: EmployerId, id: MemberId) -> Result<Option<Model>, DbErr> {
+pub async fn find(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    id: MemberId,
+) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id((employer, id)).one(connection).await
 }
 
@@ -65,12 +69,26 @@ pub async fn find_by_external_id(
     employer: EmployerId,
     external_id: &str,
 ) -> Result<Option<Model>, DbErr> {
-    Entity::find().filter(Column::EmployerId.eq(employer)).filter(Column::ExternalId.eq(external_id)).one(connection).await
+    Entity::find()
+        .filter(Column::EmployerId.eq(employer))
+        .filter(Column::ExternalId.eq(external_id))
+        .one(connection)
+        .await
 }
 
 /// A page of the employer's members.
-pub async fn list(connection: &impl ConnectionTrait, employer: EmployerId, page: Page<MemberId>) -> Result<Slice<Model>, DbErr> {
-    page::read(connection, Entity::find().filter(Column::EmployerId.eq(employer)), Column::Id, page).await
+pub async fn list(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    page: Page<MemberId>,
+) -> Result<Slice<Model>, DbErr> {
+    page::read(
+        connection,
+        Entity::find().filter(Column::EmployerId.eq(employer)),
+        Column::Id,
+        page,
+    )
+    .await
 }
 
 /// The members of these (employer, external id), in no order; one statement however many.
@@ -80,7 +98,10 @@ pub async fn list_by_external_ids(
 ) -> Result<Vec<Model>, DbErr> {
     let rows = Rows::new()
         .id("employer_id", wanted.iter().map(|(employer, _)| *employer))
-        .text("external_id", wanted.iter().map(|(_, external_id)| external_id.as_str()));
+        .text(
+            "external_id",
+            wanted.iter().map(|(_, external_id)| external_id.as_str()),
+        );
     Sql::on(connection, "SELECT member.* FROM ")
         .rows(rows)
         .push(" AS wanted JOIN member ON member.employer_id = wanted.employer_id AND member.external_id = wanted.external_id")
@@ -89,7 +110,10 @@ pub async fn list_by_external_ids(
 }
 
 /// The members of these ids, in no order; one statement however many.
-pub async fn list_by_ids(connection: &impl ConnectionTrait, wanted: &[(EmployerId, MemberId)]) -> Result<Vec<Model>, DbErr> {
+pub async fn list_by_ids(
+    connection: &impl ConnectionTrait,
+    wanted: &[(EmployerId, MemberId)],
+) -> Result<Vec<Model>, DbErr> {
     Sql::on(connection, "SELECT member.* FROM ")
         .rows(keys(wanted))
         .push(" AS wanted JOIN member ON member.employer_id = wanted.employer_id AND member.id = wanted.id")
@@ -100,10 +124,16 @@ pub async fn list_by_ids(connection: &impl ConnectionTrait, wanted: &[(EmployerI
 /// Locks these members for the rest of the transaction and reads what the evaluator needs of them. The lock is what serialises the
 /// evaluation of one member: two workers may hold events of the same member, and the second waits here until the first has
 /// committed. Locks are taken in the order of the ids, so two workers cannot wait for each other. SQLite has one writer anyway.
-pub async fn lock(connection: &impl ConnectionTrait, wanted: &[(EmployerId, MemberId)]) -> Result<Vec<Subject>, DbErr> {
-    let sql = Sql::on(connection, "SELECT member.employer_id, member.id, member.attributes FROM ")
-        .rows(keys(wanted))
-        .push(" AS wanted JOIN member ON member.employer_id = wanted.employer_id AND member.id = wanted.id");
+pub async fn lock(
+    connection: &impl ConnectionTrait,
+    wanted: &[(EmployerId, MemberId)],
+) -> Result<Vec<Subject>, DbErr> {
+    let sql = Sql::on(
+        connection,
+        "SELECT member.employer_id, member.id, member.attributes FROM ",
+    )
+    .rows(keys(wanted))
+    .push(" AS wanted JOIN member ON member.employer_id = wanted.employer_id AND member.id = wanted.id");
     let sql = match Kind::of(connection) {
         Kind::Sqlite => sql,
         Kind::Postgres => sql.push(" ORDER BY member.employer_id, member.id FOR NO KEY UPDATE OF member"),
@@ -147,7 +177,9 @@ pub async fn update(connection: &impl ConnectionTrait, members: &[Model]) -> Res
 }
 
 fn keys(wanted: &[(EmployerId, MemberId)]) -> Rows {
-    Rows::new().id("employer_id", wanted.iter().map(|(employer, _)| *employer)).id("id", wanted.iter().map(|(_, member)| *member))
+    Rows::new()
+        .id("employer_id", wanted.iter().map(|(employer, _)| *employer))
+        .id("id", wanted.iter().map(|(_, member)| *member))
 }
 
 fn columns(members: &[Model]) -> Rows {
@@ -155,13 +187,25 @@ fn columns(members: &[Model]) -> Rows {
     Rows::new()
         .id("employer_id", members.iter().map(|member| member.employer_id))
         .id("id", members.iter().map(|member| member.id))
-        .text("external_id", members.iter().map(|member| member.external_id.as_str()))
+        .text(
+            "external_id",
+            members.iter().map(|member| member.external_id.as_str()),
+        )
         .text_or_null("time_zone", members.iter().map(|member| member.time_zone.clone()))
         .text_or_null("locale", members.iter().map(|member| member.locale.clone()))
         .text_or_null("email", members.iter().map(|member| member.email.clone()))
-        .text_or_null("eligible_from", members.iter().map(|member| date(&member.eligible_from)))
-        .text_or_null("eligible_until", members.iter().map(|member| date(&member.eligible_until)))
-        .json("attributes", members.iter().map(|member| member.attributes.to_string()))
+        .text_or_null(
+            "eligible_from",
+            members.iter().map(|member| date(&member.eligible_from)),
+        )
+        .text_or_null(
+            "eligible_until",
+            members.iter().map(|member| date(&member.eligible_until)),
+        )
+        .json(
+            "attributes",
+            members.iter().map(|member| member.attributes.to_string()),
+        )
         .int("created_at", members.iter().map(|member| member.created_at.0))
         .int("updated_at", members.iter().map(|member| member.updated_at.0))
 }

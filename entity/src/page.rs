@@ -1,6 +1,9 @@
 //! Pages by keyset: rows in the order of their ids, which is the order of their making; never an offset.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select, Value};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    Select, Value,
+};
 
 /// Which rows of an ordered list are wanted.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +32,12 @@ pub struct Slice<M> {
 impl<I> Page<I> {
     /// The first `limit` rows.
     pub fn first(limit: u64) -> Self {
-        Self { after: None, before: None, limit, backward: false }
+        Self {
+            after: None,
+            before: None,
+            limit,
+            backward: false,
+        }
     }
 }
 
@@ -52,7 +60,11 @@ where
     if let Some(before) = page.before {
         select = select.filter(column.lt(before));
     }
-    select = if page.backward { select.order_by_desc(column) } else { select.order_by_asc(column) };
+    select = if page.backward {
+        select.order_by_desc(column)
+    } else {
+        select.order_by_asc(column)
+    };
     // One row more than asked for tells whether the list goes on.
     let mut rows = select.limit(page.limit + 1).all(connection).await?;
     let more = rows.len() as u64 > page.limit;
@@ -62,7 +74,14 @@ where
     if page.backward {
         rows.reverse();
     }
-    let (has_previous, has_next) =
-        if page.backward { (more, page.before.is_some()) } else { (page.after.is_some(), more) };
-    Ok(Slice { rows, has_previous, has_next })
+    let (has_previous, has_next) = if page.backward {
+        (more, page.before.is_some())
+    } else {
+        (page.after.is_some(), more)
+    };
+    Ok(Slice {
+        rows,
+        has_previous,
+        has_next,
+    })
 }

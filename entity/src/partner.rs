@@ -41,7 +41,14 @@ pub async fn insert(connection: &impl ConnectionTrait, partner: Model) -> Result
     if rows == 0 {
         return Ok(false);
     }
-    Sql::on(connection, "INSERT INTO feed_head (partner_id, position) VALUES (").bind(id).push(", 0)").execute(connection).await?;
+    Sql::on(
+        connection,
+        "INSERT INTO feed_head (partner_id, position) VALUES (",
+    )
+    .bind(id)
+    .push(", 0)")
+    .execute(connection)
+    .await?;
     Ok(true)
 }
 
@@ -57,12 +64,23 @@ pub async fn find_by_key(connection: &impl ConnectionTrait, key: &str) -> Result
 
 /// The partners of these keys, in no order; one statement however many.
 pub async fn list_by_keys(connection: &impl ConnectionTrait, keys: Vec<String>) -> Result<Vec<Model>, DbErr> {
-    Sql::on(connection, "SELECT partner.* FROM partner JOIN ").rows(Rows::new().text("key", keys)).push(" AS wanted ON partner.key = wanted.key").all(connection).await
+    Sql::on(connection, "SELECT partner.* FROM partner JOIN ")
+        .rows(Rows::new().text("key", keys))
+        .push(" AS wanted ON partner.key = wanted.key")
+        .all(connection)
+        .await
 }
 
 /// The partners of these ids, in no order; one statement however many.
-pub async fn list_by_ids(connection: &impl ConnectionTrait, ids: Vec<PartnerId>) -> Result<Vec<Model>, DbErr> {
-    Sql::on(connection, "SELECT partner.* FROM partner JOIN ").rows(Rows::new().id("id", ids)).push(" AS wanted ON partner.id = wanted.id").all(connection).await
+pub async fn list_by_ids(
+    connection: &impl ConnectionTrait,
+    ids: Vec<PartnerId>,
+) -> Result<Vec<Model>, DbErr> {
+    Sql::on(connection, "SELECT partner.* FROM partner JOIN ")
+        .rows(Rows::new().id("id", ids))
+        .push(" AS wanted ON partner.id = wanted.id")
+        .all(connection)
+        .await
 }
 
 /// A page of all partners.
@@ -80,7 +98,12 @@ pub fn member_ref(pairwise_key: &[u8], employer: EmployerId, member: MemberId) -
     let tag = hmac::sign(&key, &message);
     let mut first = [0; 16];
     first.copy_from_slice(&tag.as_ref()[..16]);
-    format!("ref_{}", ulid::Ulid::from(u128::from_be_bytes(first)).to_string().to_lowercase())
+    format!(
+        "ref_{}",
+        ulid::Ulid::from(u128::from_be_bytes(first))
+            .to_string()
+            .to_lowercase()
+    )
 }
 
 #[cfg(test)]

@@ -76,38 +76,68 @@ pub async fn insert(connection: &impl ConnectionTrait, program: Model) -> Result
 }
 
 /// The employer's program of this key.
-pub async fn find_by_key(connection: &impl ConnectionTrait, employer: EmployerId, key: &str) -> Result<Option<Model>, DbErr> {
-    Entity::find().filter(Column::EmployerId.eq(employer)).filter(Column::Key.eq(key)).one(connection).await
+pub async fn find_by_key(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    key: &str,
+) -> Result<Option<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::EmployerId.eq(employer))
+        .filter(Column::Key.eq(key))
+        .one(connection)
+        .await
 }
 
 /// The employer's program of this id.
-pub async fn find(connection: &impl ConnectionTrait, employer: EmployerId, id: ProgramId) -> Result<Option<Model>, DbErr> {
+pub async fn find(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    id: ProgramId,
+) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id((employer, id)).one(connection).await
 }
 
 /// The employer's programs, by key.
 pub async fn list(connection: &impl ConnectionTrait, employer: EmployerId) -> Result<Vec<Model>, DbErr> {
-    Entity::find().filter(Column::EmployerId.eq(employer)).order_by_asc(Column::Key).all(connection).await
+    Entity::find()
+        .filter(Column::EmployerId.eq(employer))
+        .order_by_asc(Column::Key)
+        .all(connection)
+        .await
 }
 
 /// How many programs the employer has.
 pub async fn count(connection: &impl ConnectionTrait, employer: EmployerId) -> Result<u64, DbErr> {
-    Entity::find().filter(Column::EmployerId.eq(employer)).count(connection).await
+    Entity::find()
+        .filter(Column::EmployerId.eq(employer))
+        .count(connection)
+        .await
 }
 
 /// The programs of these (employer, id), in no order; one statement however many.
-pub async fn list_by_ids(connection: &impl ConnectionTrait, wanted: &[(EmployerId, ProgramId)]) -> Result<Vec<Model>, DbErr> {
-    let rows =
-        Rows::new().id("employer_id", wanted.iter().map(|(employer, _)| *employer)).id("id", wanted.iter().map(|(_, id)| *id));
+pub async fn list_by_ids(
+    connection: &impl ConnectionTrait,
+    wanted: &[(EmployerId, ProgramId)],
+) -> Result<Vec<Model>, DbErr> {
+    let rows = Rows::new()
+        .id("employer_id", wanted.iter().map(|(employer, _)| *employer))
+        .id("id", wanted.iter().map(|(_, id)| *id));
     Sql::on(connection, "SELECT program.* FROM ")
         .rows(rows)
-        .push(" AS wanted JOIN program ON program.employer_id = wanted.employer_id AND program.id = wanted.id")
+        .push(
+            " AS wanted JOIN program ON program.employer_id = wanted.employer_id AND program.id = wanted.id",
+        )
         .all(connection)
         .await
 }
 
 /// Takes a draft into force; false when it was no draft.
-pub async fn activate(connection: &impl ConnectionTrait, employer: EmployerId, id: ProgramId, at: Timestamp) -> Result<bool, DbErr> {
+pub async fn activate(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    id: ProgramId,
+    at: Timestamp,
+) -> Result<bool, DbErr> {
     let rows = Sql::on(connection, "UPDATE program SET state = 'ACTIVE', activated_at = ")
         .bind(at)
         .push(" WHERE employer_id = ")

@@ -41,18 +41,36 @@ pub async fn list(
 }
 
 /// All progress of one member.
-pub async fn list_of_member(connection: &impl ConnectionTrait, employer: EmployerId, member: MemberId) -> Result<Vec<Progress>, DbErr> {
-    Sql::on(connection, "SELECT * FROM progress WHERE employer_id = ").bind(employer).push(" AND member_id = ").bind(member).all(connection).await
+pub async fn list_of_member(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    member: MemberId,
+) -> Result<Vec<Progress>, DbErr> {
+    Sql::on(connection, "SELECT * FROM progress WHERE employer_id = ")
+        .bind(employer)
+        .push(" AND member_id = ")
+        .bind(member)
+        .all(connection)
+        .await
 }
 
 /// Writes progress, whether there was any before or not; one statement however many.
 pub async fn put(connection: &impl ConnectionTrait, progress: &[Progress]) -> Result<(), DbErr> {
     let rows = Rows::new()
-        .id("employer_id", progress.iter().map(|progress| progress.employer_id))
+        .id(
+            "employer_id",
+            progress.iter().map(|progress| progress.employer_id),
+        )
         .id("member_id", progress.iter().map(|progress| progress.member_id))
-        .id("incentive_id", progress.iter().map(|progress| progress.incentive_id))
+        .id(
+            "incentive_id",
+            progress.iter().map(|progress| progress.incentive_id),
+        )
         .text("state", progress.iter().map(|progress| progress.state.as_str()))
-        .int("updated_at", progress.iter().map(|progress| progress.updated_at.0));
+        .int(
+            "updated_at",
+            progress.iter().map(|progress| progress.updated_at.0),
+        );
     Sql::on(connection, "INSERT INTO progress (employer_id, member_id, incentive_id, state, updated_at) SELECT employer_id, member_id, incentive_id, state, updated_at FROM ")
         .rows(rows)
         .push(

@@ -46,14 +46,32 @@ pub struct Known {
 
 /// Writes receipts and returns the identities that were new. The order of the keys is the order of the locks, so two transactions
 /// that write the same receipts cannot wait for each other.
-pub async fn insert_new(connection: &impl ConnectionTrait, mut receipts: Vec<Receipt>) -> Result<Vec<Identity>, DbErr> {
+pub async fn insert_new(
+    connection: &impl ConnectionTrait,
+    mut receipts: Vec<Receipt>,
+) -> Result<Vec<Identity>, DbErr> {
     receipts.sort_by(|a, b| a.identity.cmp(&b.identity));
     let rows = Rows::new()
-        .id("employer_id", receipts.iter().map(|receipt| receipt.identity.employer_id))
-        .text("source", receipts.iter().map(|receipt| receipt.identity.source.as_str()))
-        .text("event_id", receipts.iter().map(|receipt| receipt.identity.event_id.as_str()))
-        .bytes("body_digest", receipts.iter().map(|receipt| receipt.body_digest.to_vec()))
-        .int("accepted_at", receipts.iter().map(|receipt| receipt.accepted_at.0))
+        .id(
+            "employer_id",
+            receipts.iter().map(|receipt| receipt.identity.employer_id),
+        )
+        .text(
+            "source",
+            receipts.iter().map(|receipt| receipt.identity.source.as_str()),
+        )
+        .text(
+            "event_id",
+            receipts.iter().map(|receipt| receipt.identity.event_id.as_str()),
+        )
+        .bytes(
+            "body_digest",
+            receipts.iter().map(|receipt| receipt.body_digest.to_vec()),
+        )
+        .int(
+            "accepted_at",
+            receipts.iter().map(|receipt| receipt.accepted_at.0),
+        )
         .int("expires_at", receipts.iter().map(|receipt| receipt.expires_at.0));
     Sql::on(
         connection,
@@ -69,9 +87,18 @@ pub async fn insert_new(connection: &impl ConnectionTrait, mut receipts: Vec<Rec
 /// The receipts of these identities, in no order; one statement however many.
 pub async fn list(connection: &impl ConnectionTrait, identities: &[Identity]) -> Result<Vec<Known>, DbErr> {
     let rows = Rows::new()
-        .id("employer_id", identities.iter().map(|identity| identity.employer_id))
-        .text("source", identities.iter().map(|identity| identity.source.as_str()))
-        .text("event_id", identities.iter().map(|identity| identity.event_id.as_str()));
+        .id(
+            "employer_id",
+            identities.iter().map(|identity| identity.employer_id),
+        )
+        .text(
+            "source",
+            identities.iter().map(|identity| identity.source.as_str()),
+        )
+        .text(
+            "event_id",
+            identities.iter().map(|identity| identity.event_id.as_str()),
+        );
     Sql::on(connection, "SELECT receipt.employer_id, receipt.source, receipt.event_id, receipt.body_digest FROM ")
         .rows(rows)
         .push(

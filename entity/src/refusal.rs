@@ -26,7 +26,10 @@ pub async fn add(connection: &impl ConnectionTrait, refusals: &[Refusal]) -> Res
     let rows = Rows::new()
         .id("employer_id", refusals.iter().map(|refusal| refusal.employer_id))
         .date("refused_on", refusals.iter().map(|refusal| refusal.refused_on))
-        .text("event_type", refusals.iter().map(|refusal| refusal.event_type.as_str()))
+        .text(
+            "event_type",
+            refusals.iter().map(|refusal| refusal.event_type.as_str()),
+        )
         .text("code", refusals.iter().map(|refusal| refusal.code.as_str()))
         .int("count", refusals.iter().map(|refusal| refusal.count));
     Sql::on(connection, "INSERT INTO refusal (employer_id, refused_on, event_type, code, count) SELECT employer_id, refused_on, event_type, code, count FROM ")
@@ -40,17 +43,27 @@ pub async fn add(connection: &impl ConnectionTrait, refusals: &[Refusal]) -> Res
 }
 
 /// The employer's counts since a day, newest day first.
-pub async fn list(connection: &impl ConnectionTrait, employer: EmployerId, since: NaiveDate) -> Result<Vec<Refusal>, DbErr> {
-    Sql::on(connection, "SELECT employer_id, refused_on, event_type, code, count FROM refusal WHERE employer_id = ")
-        .bind(employer)
-        .push(" AND refused_on >= ")
-        .bind(since)
-        .push(" ORDER BY refused_on DESC, event_type, code")
-        .all(connection)
-        .await
+pub async fn list(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    since: NaiveDate,
+) -> Result<Vec<Refusal>, DbErr> {
+    Sql::on(
+        connection,
+        "SELECT employer_id, refused_on, event_type, code, count FROM refusal WHERE employer_id = ",
+    )
+    .bind(employer)
+    .push(" AND refused_on >= ")
+    .bind(since)
+    .push(" ORDER BY refused_on DESC, event_type, code")
+    .all(connection)
+    .await
 }
 
 /// Forgets the counts before a day.
 pub async fn purge(connection: &impl ConnectionTrait, before: NaiveDate) -> Result<u64, DbErr> {
-    Sql::on(connection, "DELETE FROM refusal WHERE refused_on < ").bind(before).execute(connection).await
+    Sql::on(connection, "DELETE FROM refusal WHERE refused_on < ")
+        .bind(before)
+        .execute(connection)
+        .await
 }

@@ -30,22 +30,43 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// All keys, oldest first.
 pub async fn list(connection: &impl ConnectionTrait) -> Result<Vec<Model>, DbErr> {
-    Entity::find().order_by_asc(Column::CreatedAt).order_by_asc(Column::Kid).all(connection).await
+    Entity::find()
+        .order_by_asc(Column::CreatedAt)
+        .order_by_asc(Column::Kid)
+        .all(connection)
+        .await
 }
 
 /// Writes a new key.
 pub async fn insert(connection: &impl ConnectionTrait, key: Model) -> Result<(), DbErr> {
-    Entity::insert(key.into_active_model()).exec_without_returning(connection).await.map(|_| ())
+    Entity::insert(key.into_active_model())
+        .exec_without_returning(connection)
+        .await
+        .map(|_| ())
 }
 
 /// Says until when the tokens of a key are taken.
-pub async fn retire(connection: &impl ConnectionTrait, kid: &str, verifies_until: Timestamp) -> Result<(), DbErr> {
-    Sql::on(connection, "UPDATE signing_key SET verifies_until = ").bind(verifies_until).push(" WHERE kid = ").bind(kid).push(" AND verifies_until IS NULL").execute(connection).await.map(|_| ())
+pub async fn retire(
+    connection: &impl ConnectionTrait,
+    kid: &str,
+    verifies_until: Timestamp,
+) -> Result<(), DbErr> {
+    Sql::on(connection, "UPDATE signing_key SET verifies_until = ")
+        .bind(verifies_until)
+        .push(" WHERE kid = ")
+        .bind(kid)
+        .push(" AND verifies_until IS NULL")
+        .execute(connection)
+        .await
+        .map(|_| ())
 }
 
 /// Forgets keys whose last token has expired.
 pub async fn purge(connection: &impl ConnectionTrait, now: Timestamp) -> Result<u64, DbErr> {
-    Sql::on(connection, "DELETE FROM signing_key WHERE verifies_until < ").bind(now).execute(connection).await
+    Sql::on(connection, "DELETE FROM signing_key WHERE verifies_until < ")
+        .bind(now)
+        .execute(connection)
+        .await
 }
 
 /// Waits for the turn to change the keys: until this transaction ends no other one that waits for its turn sees or changes
@@ -53,7 +74,9 @@ pub async fn purge(connection: &impl ConnectionTrait, now: Timestamp) -> Result<
 pub async fn take_turn(transaction: &WriteTxn) -> Result<(), DbErr> {
     // On SQLite a writing transaction has its turn already.
     if Kind::of(&**transaction) == Kind::Postgres {
-        transaction.execute_unprepared("LOCK TABLE signing_key IN SHARE ROW EXCLUSIVE MODE").await?;
+        transaction
+            .execute_unprepared("LOCK TABLE signing_key IN SHARE ROW EXCLUSIVE MODE")
+            .await?;
     }
     Ok(())
 }

@@ -68,10 +68,17 @@ impl Catalogue {
     pub async fn read(connection: &impl ConnectionTrait, employer: employer::Model) -> Result<Self, DbErr> {
         let id = employer.id;
         let event_types = event_type::list(connection, id).await?;
-        let programs: HashMap<_, _> = program::list(connection, id).await?.into_iter().map(|row| (row.id, row)).collect();
+        let programs: HashMap<_, _> = program::list(connection, id)
+            .await?
+            .into_iter()
+            .map(|row| (row.id, row))
+            .collect();
         let mut versions: HashMap<IncentiveId, Vec<Version>> = HashMap::new();
         for row in incentive::list_versions(connection, id).await? {
-            versions.entry(row.incentive_id).or_default().push(Version::compile(row));
+            versions
+                .entry(row.incentive_id)
+                .or_default()
+                .push(Version::compile(row));
         }
         let incentives: Vec<Compiled> = incentive::list(connection, id)
             .await?
@@ -79,19 +86,31 @@ impl Catalogue {
             .filter_map(|incentive| {
                 let program = programs.get(&incentive.program_id)?.clone();
                 let versions = versions.remove(&incentive.id)?;
-                Some(Compiled { incentive, program, versions })
+                Some(Compiled {
+                    incentive,
+                    program,
+                    versions,
+                })
             })
             .collect();
         let mut by_event_type: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, compiled) in incentives.iter().enumerate() {
-            let mut keys: Vec<&String> = compiled.versions.iter().flat_map(|version| &version.event_types).collect();
+            let mut keys: Vec<&String> = compiled
+                .versions
+                .iter()
+                .flat_map(|version| &version.event_types)
+                .collect();
             keys.sort_unstable();
             keys.dedup();
             for key in keys {
                 by_event_type.entry(key.clone()).or_default().push(index);
             }
         }
-        let max_late_days = event_types.iter().map(|row| row.max_late_seconds / 86_400 + 1).max().unwrap_or(0);
+        let max_late_days = event_types
+            .iter()
+            .map(|row| row.max_late_seconds / 86_400 + 1)
+            .max()
+            .unwrap_or(0);
         Ok(Self {
             version: employer.catalogue_version,
             employer,
@@ -119,7 +138,9 @@ impl Catalogue {
 
     /// The incentive of this id.
     pub fn find(&self, id: IncentiveId) -> Option<&Compiled> {
-        self.incentives.iter().find(|compiled| compiled.incentive.id == id)
+        self.incentives
+            .iter()
+            .find(|compiled| compiled.incentive.id == id)
     }
 
     /// All incentives, in the order of their making.
@@ -131,7 +152,9 @@ impl Catalogue {
     /// the zones west of Greenwich and for programs whose day starts late.
     pub fn horizon(&self, now: DateTime<Utc>) -> NaiveDate {
         let days = u64::try_from(self.max_late_days + GRACE_DAYS + 2).unwrap_or(u64::MAX);
-        now.date_naive().checked_sub_days(chrono::Days::new(days)).unwrap_or(NaiveDate::MIN)
+        now.date_naive()
+            .checked_sub_days(chrono::Days::new(days))
+            .unwrap_or(NaiveDate::MIN)
     }
 }
 
@@ -139,14 +162,25 @@ impl Compiled {
     /// The version in force when an event occurred, if that version names the event's type.
     pub fn version_at(&self, occurred_at: DateTime<Utc>, event_type: &str) -> Option<&Version> {
         let occurred_at = Timestamp::from(occurred_at);
-        let version = self.versions.iter().rev().find(|version| version.effective_from.is_none_or(|from| from <= occurred_at))?;
-        version.event_types.iter().any(|key| key == event_type).then_some(version)
+        let version = self
+            .versions
+            .iter()
+            .rev()
+            .find(|version| version.effective_from.is_none_or(|from| from <= occurred_at))?;
+        version
+            .event_types
+            .iter()
+            .any(|key| key == event_type)
+            .then_some(version)
     }
 
     /// The version in force now.
     pub fn current(&self, now: DateTime<Utc>) -> Option<&Version> {
         let now = Timestamp::from(now);
-        self.versions.iter().rev().find(|version| version.effective_from.is_none_or(|from| from <= now))
+        self.versions
+            .iter()
+            .rev()
+            .find(|version| version.effective_from.is_none_or(|from| from <= now))
     }
 }
 
@@ -155,7 +189,11 @@ impl Version {
         let event_types = row
             .event_types
             .as_array()
-            .map(|keys| keys.iter().filter_map(|key| key.as_str().map(str::to_owned)).collect())
+            .map(|keys| {
+                keys.iter()
+                    .filter_map(|key| key.as_str().map(str::to_owned))
+                    .collect()
+            })
             .unwrap_or_default();
         let ready = Incentive::parse(&row.definition)
             .map_err(|faults| {
@@ -164,10 +202,21 @@ impl Version {
             })
             .and_then(|incentive| {
                 let outcomes = outcome::parse(&row.outcomes)?;
-                let achievement = outcomes.into_iter().map(|Outcome::Achievement(achievement)| achievement).next();
-                Ok(Ready { incentive, achievement })
+                let achievement = outcomes
+                    .into_iter()
+                    .map(|Outcome::Achievement(achievement)| achievement)
+                    .next();
+                Ok(Ready {
+                    incentive,
+                    achievement,
+                })
             });
-        Self { number: row.version, event_types, effective_from: row.effective_from, ready }
+        Self {
+            number: row.version,
+            event_types,
+            effective_from: row.effective_from,
+            ready,
+        }
     }
 }
 
@@ -187,7 +236,11 @@ impl Catalogues {
         let mut loaded = HashMap::new();
         for row in employer::list_by_ids(connection, employers).await? {
             let id = row.id;
-            let known = self.lock().get(&id).filter(|known| known.version == row.catalogue_version).cloned();
+            let known = self
+                .lock()
+                .get(&id)
+                .filter(|known| known.version == row.catalogue_version)
+                .cloned();
             let catalogue = match known {
                 Some(catalogue) => catalogue,
                 None => {

@@ -5,6 +5,8 @@
 //! one incentive cannot judge comes back for that incentive alone, and after [`MAX_ATTEMPTS`] tries it stands among the dead with
 //! its reason; an event that the database itself refuses is found by taking the batch event by event.
 
+#![expect(clippy::indexing_slicing, reason = "an index is the place of an event in the batch that it was taken from")]
+
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -57,13 +59,21 @@ pub async fn batch(context: &Context, limit: u32) -> Result<usize, DbErr> {
         match attempt(context, limit).await {
             Ok(count) => return Ok(count),
             Err(failure) if db::is_retryable(&failure.error) && attempts < TXN_ATTEMPTS => {}
-            Err(failure) if db::is_retryable(&failure.error) || db::is_unavailable(&failure.error) => return Err(failure.error),
+            Err(failure) if db::is_retryable(&failure.error) || db::is_unavailable(&failure.error) => {
+                return Err(failure.error);
+            }
             // The database has refused something that follows from one of these events: find out which.
-            Err(failure) if failure.events.len() > 1 => return one_by_one(context, failure.events.len()).await,
+            Err(failure) if failure.events.len() > 1 => {
+                return one_by_one(context, failure.events.len()).await;
+            }
             Err(failure) => {
-                let Some(event) = failure.events.into_iter().next() else { return Err(failure.error) };
+                let Some(event) = failure.events.into_iter().next() else {
+                    return Err(failure.error);
+                };
                 tracing::error!(event = %event.id, employer = %event.employer_id, error = %failure.error, "an event could not be recorded");
-                return put_back(context, event, "the database refused what follows from it").await.map(|()| 1);
+                return put_back(context, event, "the database refused what follows from it")
+                    .await
+                    .map(|()| 1);
             }
         }
     }
@@ -77,7 +87,10 @@ struct Failure {
 
 impl From<DbErr> for Failure {
     fn from(error: DbErr) -> Self {
-        Self { events: Vec::new(), error }
+        Self {
+            events: Vec::new(),
+            error,
+        }
     }
 }
 
@@ -128,7 +141,11 @@ async fn put_back(context: &Context, failed: Event, reason: &str) -> Result<(), 
 }
 
 /// Puts events back for a later try, or sets them aside where they have had enough.
-async fn try_later(connection: &impl ConnectionTrait, failed: Vec<(Event, String)>, now: DateTime<Utc>) -> Result<(), DbErr> {
+async fn try_later(
+    connection: &impl ConnectionTrait,
+    failed: Vec<(Event, String)>,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
     let (mut again, mut dead) = (Vec::new(), Vec::new());
     for (mut event, reason) in failed {
         event.attempts += 1;
@@ -176,11 +193,17 @@ async fn evaluate(
     events: &[Event],
     now: DateTime<Utc>,
 ) -> Result<Vec<PartnerId>, DbErr> {
-    let mut wanted: Vec<(EmployerId, MemberId)> = events.iter().map(|event| (event.employer_id, event.member_id)).collect();
+    let mut wanted: Vec<(EmployerId, MemberId)> = events
+        .iter()
+        .map(|event| (event.employer_id, event.member_id))
+        .collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let attributes: HashMap<(EmployerId, MemberId), Value> =
-        member::lock(connection, &wanted).await?.into_iter().map(|row| ((row.employer_id, row.id), row.attributes)).collect();
+    let attributes: HashMap<(EmployerId, MemberId), Value> = member::lock(connection, &wanted)
+        .await?
+        .into_iter()
+        .map(|row| ((row.employer_id, row.id), row.attributes))
+        .collect();
     let mut employers: Vec<EmployerId> = wanted.iter().map(|(employer, _)| *employer).collect();
     employers.dedup();
     let catalogues = context.catalogues.load(connection, employers).await?;
@@ -192,12 +215,20 @@ async fn evaluate(
         let catalogue = catalogues.get(&event.employer_id);
         let attributes = attributes.get(&(event.employer_id, event.member_id));
         match (catalogue, attributes, &read[index]) {
-            (Some(catalogue), Some(attributes), Some(read)) => open_cases(&mut cases, catalogue, index, event, read, attributes),
-            _ => failed.push((event.clone(), "what is stored of the event cannot be read".to_owned())),
+            (Some(catalogue), Some(attributes), Some(read)) => {
+                open_cases(&mut cases, catalogue, index, event, read, attributes)
+            }
+            _ => failed.push((
+                event.clone(),
+                "what is stored of the event cannot be read".to_owned(),
+            )),
         }
     }
 
-    let mut keys: Vec<_> = cases.keys().map(|(employer, member, incentive, _)| (*employer, *member, *incentive)).collect();
+    let mut keys: Vec<_> = cases
+        .keys()
+        .map(|(employer, member, incentive, _)| (*employer, *member, *incentive))
+        .collect();
     keys.dedup();
     let mut states: HashMap<(EmployerId, MemberId, IncentiveId), String> = if keys.is_empty() {
         HashMap::new()
@@ -214,7 +245,14 @@ async fn evaluate(
     for ((employer, member, incentive, _), case) in &cases {
         let key = (*employer, *member, *incentive);
         let attributes = attributes.get(&(*employer, *member)).unwrap_or(&Value::Null);
-        match judge(case, states.get(&key).map(String::as_str), attributes, events, &read, now) {
+        match judge(
+            case,
+            states.get(&key).map(String::as_str),
+            attributes,
+            events,
+            &read,
+            now,
+        ) {
             Ok(verdict) => {
                 if verdict.evaluation.changed {
                     states.insert(key, verdict.evaluation.progress.clone());
@@ -231,13 +269,23 @@ async fn evaluate(
                     }));
                 }
                 for index in verdict.evaluation.too_late {
-                    let event = Event { attempts: MAX_ATTEMPTS, ..only_for(context, &events[case.events[index]], *incentive) };
-                    failed.push((event, "it came to be evaluated so late that the progress before it is forgotten".to_owned()));
+                    let event = Event {
+                        attempts: MAX_ATTEMPTS,
+                        ..only_for(context, &events[case.events[index]], *incentive)
+                    };
+                    failed.push((
+                        event,
+                        "it came to be evaluated so late that the progress before it is forgotten".to_owned(),
+                    ));
                 }
             }
             Err(reason) => {
                 tracing::warn!(incentive = %incentive, employer = %employer, reason, "an incentive could not judge a member");
-                failed.extend(case.events.iter().map(|index| (only_for(context, &events[*index], *incentive), reason.clone())));
+                failed.extend(
+                    case.events
+                        .iter()
+                        .map(|index| (only_for(context, &events[*index], *incentive), reason.clone())),
+                );
             }
         }
     }
@@ -269,23 +317,54 @@ fn read(event: &Event) -> Option<Read> {
 }
 
 /// Adds an event to the case of every incentive version that it counts for.
-fn open_cases<'a>(cases: &mut Cases<'a>, catalogue: &'a Arc<Catalogue>, index: usize, event: &Event, read: &Read, attributes: &Value) {
-    let Some(event_type) = catalogue.event_type(event.event_type_id) else { return };
+fn open_cases<'a>(
+    cases: &mut Cases<'a>,
+    catalogue: &'a Arc<Catalogue>,
+    index: usize,
+    event: &Event,
+    read: &Read,
+    attributes: &Value,
+) {
+    let Some(event_type) = catalogue.event_type(event.event_type_id) else {
+        return;
+    };
     for compiled in catalogue.matching(event_type) {
-        if event.only_incentive_id.is_some_and(|only| only != compiled.incentive.id) {
+        if event
+            .only_incentive_id
+            .is_some_and(|only| only != compiled.incentive.id)
+        {
             continue;
         }
-        if !compiled.program.covers(calendar::program_day(read.local_time, compiled.program.day_starts_at())) {
+        if !compiled.program.covers(calendar::program_day(
+            read.local_time,
+            compiled.program.day_starts_at(),
+        )) {
             continue;
         }
-        let Some(version) = compiled.version_at(read.occurred_at, event_type) else { continue };
+        let Some(version) = compiled.version_at(read.occurred_at, event_type) else {
+            continue;
+        };
         // A broken version cannot say what it matches: it gets the event, and the event waits for its repair.
-        if version.ready.as_ref().is_ok_and(|ready| !ready.incentive.matches(event_type, &read.properties, attributes)) {
+        if version
+            .ready
+            .as_ref()
+            .is_ok_and(|ready| !ready.incentive.matches(event_type, &read.properties, attributes))
+        {
             continue;
         }
         cases
-            .entry((event.employer_id, event.member_id, compiled.incentive.id, version.number))
-            .or_insert_with(|| Case { catalogue, compiled, version, events: Vec::new() })
+            .entry((
+                event.employer_id,
+                event.member_id,
+                compiled.incentive.id,
+                version.number,
+            ))
+            .or_insert_with(|| Case {
+                catalogue,
+                compiled,
+                version,
+                events: Vec::new(),
+            })
             .events
             .push(index);
     }
@@ -322,16 +401,29 @@ fn judge<'a>(
         .collect();
     let horizon = case.catalogue.horizon(now);
     // The rules promise not to panic; should one ever do, it is that incentive's fault alone.
-    let evaluation = catch_unwind(AssertUnwindSafe(|| rules::evaluate(&ready.incentive, state, attributes, &occurrences, horizon)))
-        .map_err(|_| "the rule failed unexpectedly".to_owned())?
-        .map_err(|fault| fault.to_string())?;
-    Ok(Verdict { evaluation, achievement: ready.achievement.as_ref() })
+    let evaluation = catch_unwind(AssertUnwindSafe(|| {
+        rules::evaluate(&ready.incentive, state, attributes, &occurrences, horizon)
+    }))
+    .map_err(|_| "the rule failed unexpectedly".to_owned())?
+    .map_err(|fault| fault.to_string())?;
+    Ok(Verdict {
+        evaluation,
+        achievement: ready.achievement.as_ref(),
+    })
 }
 
 /// The event once more, for one incentive alone.
 fn only_for(context: &Context, event: &Event, incentive: IncentiveId) -> Event {
     // The first time it is a further row beside what the others have made of it; from then on it keeps its place.
-    let id = if event.only_incentive_id.is_some() { event.id } else { context.ids.next() };
+    let id = if event.only_incentive_id.is_some() {
+        event.id
+    } else {
+        context.ids.next()
+    };
     debug_assert!(!id.uuid().is_nil());
-    Event { id, only_incentive_id: Some(incentive), ..event.clone() }
+    Event {
+        id,
+        only_incentive_id: Some(incentive),
+        ..event.clone()
+    }
 }

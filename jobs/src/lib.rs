@@ -51,6 +51,12 @@ pub struct Context {
 impl Context {
     /// A context over this database.
     pub fn new(db: Db, clock: Clock, ids: Ids, wakes: wake::Wakes) -> Self {
-        Self { db, clock, ids, wakes, catalogues: Arc::default() }
+        Self {
+            db,
+            clock,
+            ids,
+            wakes,
+            catalogues: Arc::default(),
+        }
     }
 }

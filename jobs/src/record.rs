@@ -42,18 +42,32 @@ pub async fn record(
         return Ok(Vec::new());
     }
     let rows: Vec<achievement::Model> = earned.iter().map(|earned| row(earned, ids.next(), now)).collect();
-    let fresh: HashSet<AchievementId> = achievement::insert_new(connection, &rows).await?.into_iter().collect();
+    let fresh: HashSet<AchievementId> = achievement::insert_new(connection, &rows)
+        .await?
+        .into_iter()
+        .collect();
     let fresh: Vec<&achievement::Model> = rows.iter().filter(|row| fresh.contains(&row.id)).collect();
     if fresh.is_empty() {
         return Ok(Vec::new());
     }
-    let recipients = grant::recipients(connection, &distinct(&fresh, |row| (row.employer_id, row.program_id))).await?;
+    let recipients = grant::recipients(
+        connection,
+        &distinct(&fresh, |row| (row.employer_id, row.program_id)),
+    )
+    .await?;
     if recipients.is_empty() {
         return Ok(Vec::new());
     }
-    let words = consent::list(connection, Purpose::PartnerSharing, &distinct(&fresh, |row| (row.employer_id, row.member_id))).await?;
-    let defaults: HashMap<EmployerId, bool> =
-        earned.iter().map(|earned| (earned.employer.id, earned.employer.default_partner_sharing)).collect();
+    let words = consent::list(
+        connection,
+        Purpose::PartnerSharing,
+        &distinct(&fresh, |row| (row.employer_id, row.member_id)),
+    )
+    .await?;
+    let defaults: HashMap<EmployerId, bool> = earned
+        .iter()
+        .map(|earned| (earned.employer.id, earned.employer.default_partner_sharing))
+        .collect();
     let entries = entries(ids, &fresh, &recipients, &words, &defaults, now);
     if entries.is_empty() {
         return Ok(Vec::new());
@@ -94,17 +108,30 @@ fn entries(
 ) -> Vec<NewEntry> {
     let mut by_program: HashMap<(EmployerId, ProgramId), Vec<&Recipient>> = HashMap::new();
     for recipient in recipients {
-        by_program.entry((recipient.employer_id, recipient.program_id)).or_default().push(recipient);
+        by_program
+            .entry((recipient.employer_id, recipient.program_id))
+            .or_default()
+            .push(recipient);
     }
     let mut by_member: HashMap<(EmployerId, MemberId), Vec<&Consent>> = HashMap::new();
     for word in words {
-        by_member.entry((word.employer_id, word.member_id)).or_default().push(word);
+        by_member
+            .entry((word.employer_id, word.member_id))
+            .or_default()
+            .push(word);
     }
     let mut entries = Vec::new();
     for row in fresh {
-        let words = by_member.get(&(row.employer_id, row.member_id)).map(Vec::as_slice).unwrap_or_default();
+        let words = by_member
+            .get(&(row.employer_id, row.member_id))
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let default = defaults.get(&row.employer_id).copied().unwrap_or(false);
-        for recipient in by_program.get(&(row.employer_id, row.program_id)).into_iter().flatten() {
+        for recipient in by_program
+            .get(&(row.employer_id, row.program_id))
+            .into_iter()
+            .flatten()
+        {
             if consent::allows(words, recipient.partner_id, default) {
                 entries.push(NewEntry {
                     partner_id: recipient.partner_id,
@@ -112,7 +139,11 @@ fn entries(
                     employer_id: row.employer_id,
                     kind: FeedEntryKind::AchievementEarned,
                     achievement_id: row.id,
-                    member_ref: partner::member_ref(recipient.pairwise_key.expose(), row.employer_id, row.member_id),
+                    member_ref: partner::member_ref(
+                        recipient.pairwise_key.expose(),
+                        row.employer_id,
+                        row.member_id,
+                    ),
                     recorded_at: now,
                 });
             }

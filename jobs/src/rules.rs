@@ -157,9 +157,7 @@ pub fn evaluate(
     let matching: Vec<_> = occurrences
         .iter()
         .enumerate()
-        .filter(|(_, occurrence)| {
-            incentive.matches(occurrence.event_type, occurrence.properties, attributes)
-        })
+        .filter(|(_, occurrence)| incentive.matches(occurrence.event_type, occurrence.properties, attributes))
         .collect();
     if matching.is_empty() {
         return Ok(Evaluation::unchanged(progress));

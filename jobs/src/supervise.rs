@@ -21,14 +21,22 @@ pub struct Health(Arc<Mutex<BTreeMap<String, u32>>>);
 impl Health {
     /// The duties that have failed several times in a row and are waiting to be tried again.
     pub fn failing(&self) -> Vec<String> {
-        self.lock().iter().filter(|(_, failures)| **failures >= 3).map(|(duty, _)| duty.clone()).collect()
+        self.lock()
+            .iter()
+            .filter(|(_, failures)| **failures >= 3)
+            .map(|(duty, _)| duty.clone())
+            .collect()
     }
 
     /// Notes how one run of a duty went.
     pub fn note<T, E>(&self, duty: &str, outcome: &Result<T, E>) {
         let mut failures = self.lock();
         let count = failures.entry(duty.to_owned()).or_default();
-        *count = if outcome.is_ok() { 0 } else { count.saturating_add(1) };
+        *count = if outcome.is_ok() {
+            0
+        } else {
+            count.saturating_add(1)
+        };
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, u32>> {
@@ -38,7 +46,9 @@ impl Health {
 
 /// The wait after so many failures in a row.
 fn wait(failures: u32) -> Duration {
-    WAIT.0.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(16))).min(WAIT.1)
+    WAIT.0
+        .saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(16)))
+        .min(WAIT.1)
 }
 
 /// Runs what `start` builds until `shutdown`, and again whenever it ends before.
@@ -57,11 +67,20 @@ pub async fn keep_running(
         if shutdown.is_cancelled() {
             return;
         }
-        failures = if started.elapsed() >= WELL_AFTER { 1 } else { failures + 1 };
+        failures = if started.elapsed() >= WELL_AFTER {
+            1
+        } else {
+            failures + 1
+        };
         let outcome: Result<(), BoxDynError> = outcome.and_then(|()| Err("it ended by itself".into()));
         health.note(&duty, &outcome);
         let cause = outcome.err().map(|error: BoxDynError| error.to_string());
-        tracing::error!(duty, failures, cause, "a worker stopped; it starts again after a wait");
+        tracing::error!(
+            duty,
+            failures,
+            cause,
+            "a worker stopped; it starts again after a wait"
+        );
         let _ = tokio::time::timeout(wait(failures), shutdown.cancelled()).await;
     }
 }
@@ -72,7 +91,11 @@ mod tests {
 
     #[test]
     fn the_wait_doubles_up_to_its_limit() {
-        let waits: Vec<u64> = [1, 2, 3, 6, 7, 100].map(wait).iter().map(|wait| u64::try_from(wait.as_millis()).unwrap()).to_vec();
+        let waits: Vec<u64> = [1, 2, 3, 6, 7, 100]
+            .map(wait)
+            .iter()
+            .map(|wait| u64::try_from(wait.as_millis()).unwrap())
+            .to_vec();
         assert_eq!(waits, [100, 200, 400, 3_200, 5_000, 5_000]);
     }
 }

@@ -57,7 +57,9 @@ impl Wakes {
             relay: Mutex::new(relayed.then_some(relay)),
             relayed,
         };
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// There are events in the queue.
@@ -82,7 +84,10 @@ impl Wakes {
         let mut feeds = self.lock_feeds();
         // Feeds nobody watches any more are dropped here, so the map is bounded by the subscriptions.
         feeds.retain(|_, sender| sender.receiver_count() > 0);
-        feeds.entry(partner).or_insert_with(|| watch::channel(0).0).subscribe()
+        feeds
+            .entry(partner)
+            .or_insert_with(|| watch::channel(0).0)
+            .subscribe()
     }
 
     fn feeds_here(&self, partners: &[PartnerId]) {
@@ -118,8 +123,15 @@ fn bump(sender: &watch::Sender<u64>) {
 
 /// Carries wake-ups between the processes of one PostgreSQL, until `shutdown`. Does nothing on SQLite.
 pub async fn relay(db: Db, wakes: Wakes, shutdown: CancellationToken) {
-    let receiver = wakes.inner.relay.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let (Some(receiver), Some(_)) = (receiver, db.postgres_pool()) else { return };
+    let receiver = wakes
+        .inner
+        .relay
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    let (Some(receiver), Some(_)) = (receiver, db.postgres_pool()) else {
+        return;
+    };
     tokio::join!(send(&db, receiver, &shutdown), listen(&db, &wakes, &shutdown));
 }
 
@@ -142,7 +154,10 @@ async fn send(db: &Db, mut news: mpsc::UnboundedReceiver<News>, shutdown: &Cance
             next = news.try_recv().ok();
         }
         let partners: Vec<String> = partners.iter().map(ToString::to_string).collect();
-        let messages = events.then(|| EVENTS.to_owned()).into_iter().chain(partners.chunks(PARTNERS_PER_MESSAGE).map(|chunk| chunk.join(",")));
+        let messages = events
+            .then(|| EVENTS.to_owned())
+            .into_iter()
+            .chain(partners.chunks(PARTNERS_PER_MESSAGE).map(|chunk| chunk.join(",")));
         for message in messages {
             if let Err(error) = notify(db, &message).await {
                 tracing::debug!(error = %error, "a wake-up was not sent; the sweeps will find the news");
@@ -152,13 +167,22 @@ async fn send(db: &Db, mut news: mpsc::UnboundedReceiver<News>, shutdown: &Cance
 }
 
 async fn notify(db: &Db, message: &str) -> Result<(), DbErr> {
-    entity::db::sql::Sql::on(db.read(), "SELECT pg_notify(").bind(CHANNEL).push(", ").bind(message).push(")").execute(db.read()).await.map(|_| ())
+    entity::db::sql::Sql::on(db.read(), "SELECT pg_notify(")
+        .bind(CHANNEL)
+        .push(", ")
+        .bind(message)
+        .push(")")
+        .execute(db.read())
+        .await
+        .map(|_| ())
 }
 
 async fn listen(db: &Db, wakes: &Wakes, shutdown: &CancellationToken) {
     while !shutdown.is_cancelled() {
         let listening = async {
-            let Some(pool) = db.postgres_pool() else { return Ok(()) };
+            let Some(pool) = db.postgres_pool() else {
+                return Ok(());
+            };
             let mut listener = PgListener::connect_with(pool).await?;
             listener.listen(CHANNEL).await?;
             wakes.everyone_here();
@@ -199,7 +223,11 @@ mod tests {
     fn a_message_wakes_whom_it_names_and_nobody_else() {
         let wakes = Wakes::new(false);
         let [one, other] = [1, 2].map(|bits| PartnerId::from_uuid(uuid::Uuid::from_u128(bits)));
-        let (events, one_feed, other_feed) = (wakes.watch_events(), wakes.watch_feed(one), wakes.watch_feed(other));
+        let (events, one_feed, other_feed) = (
+            wakes.watch_events(),
+            wakes.watch_feed(one),
+            wakes.watch_feed(other),
+        );
         hear(&wakes, &format!("{one},nonsense"));
         assert!(one_feed.has_changed().unwrap());
         assert!(!other_feed.has_changed().unwrap());

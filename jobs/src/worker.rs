@@ -7,8 +7,8 @@ use std::time::Duration;
 use apalis::layers::WorkerBuilderExt;
 use apalis_core::error::BoxDynError;
 use apalis_core::worker::builder::WorkerBuilder;
-use futures_util::{FutureExt, TryFutureExt};
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, TryFutureExt};
 use sea_orm::DbErr;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +35,14 @@ pub async fn run(context: Context, evaluators: usize, health: Health, shutdown: 
     });
     for number in 0..evaluators {
         let woken = context.wakes.watch_events();
-        duties.spawn(duty(format!("evaluate-{number}"), woken, SWEEP_EVERY, health.clone(), shutdown.clone(), Arc::clone(&evaluate)));
+        duties.spawn(duty(
+            format!("evaluate-{number}"),
+            woken,
+            SWEEP_EVERY,
+            health.clone(),
+            shutdown.clone(),
+            Arc::clone(&evaluate),
+        ));
     }
     // Nobody wakes the purge: holding the sender keeps its stream of nudges alive.
     let (_alive, never) = watch::channel(0);
@@ -43,7 +50,14 @@ pub async fn run(context: Context, evaluators: usize, health: Health, shutdown: 
         let context = context.clone();
         async move { purge::run(&context).await }.boxed()
     });
-    duties.spawn(duty("purge".to_owned(), never, PURGE_EVERY, health, shutdown, purge));
+    duties.spawn(duty(
+        "purge".to_owned(),
+        never,
+        PURGE_EVERY,
+        health,
+        shutdown,
+        purge,
+    ));
     while duties.join_next().await.is_some() {}
 }
 
@@ -64,7 +78,10 @@ async fn duty(
             let (duty, noted, work) = (duty.clone(), noted.clone(), work());
             async move {
                 // Caught here and not by a layer of apalis, so that a panic counts as a failure of the duty in its health.
-                let outcome = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| Err(DbErr::Custom("it panicked".into())));
+                let outcome = AssertUnwindSafe(work)
+                    .catch_unwind()
+                    .await
+                    .unwrap_or_else(|_| Err(DbErr::Custom("it panicked".into())));
                 noted.note(&duty, &outcome);
                 // The next nudge is the next try; the queue is told nothing, so it repeats nothing by itself.
                 if let Err(error) = outcome {
@@ -72,7 +89,10 @@ async fn duty(
                 }
             }
         };
-        let worker = WorkerBuilder::new(worker.as_str()).backend(backend).concurrency(1).build(handle);
+        let worker = WorkerBuilder::new(worker.as_str())
+            .backend(backend)
+            .concurrency(1)
+            .build(handle);
         let stopped = async move {
             stop.cancelled().await;
             Ok::<(), std::io::Error>(())

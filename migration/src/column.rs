@@ -25,15 +25,27 @@ const TYPES: &[(&str, &str, &str)] = &[
 
 /// The SQL for the database at hand.
 fn render(sql: &str, backend: DbBackend) -> String {
-    TYPES.iter().fold(sql.to_owned(), |text, (name, sqlite, postgres)| {
-        text.replace(name, if backend == DbBackend::Postgres { postgres } else { sqlite })
-    })
+    TYPES
+        .iter()
+        .fold(sql.to_owned(), |text, (name, sqlite, postgres)| {
+            text.replace(
+                name,
+                if backend == DbBackend::Postgres {
+                    postgres
+                } else {
+                    sqlite
+                },
+            )
+        })
 }
 
 /// Runs the statements of `sql`, in order.
 pub async fn run(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
     let connection = manager.get_connection();
-    connection.execute_unprepared(&render(sql, connection.get_database_backend())).await.map(|_| ())
+    connection
+        .execute_unprepared(&render(sql, connection.get_database_backend()))
+        .await
+        .map(|_| ())
 }
 
 /// Refuses every later UPDATE of `table`: its rows are facts.

@@ -17,7 +17,8 @@ mod m20261121_000005_create_outcomes;
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
 };
 
 /// Applies the migrations in order.
@@ -49,7 +50,8 @@ pub async fn migrate(connection: &DatabaseConnection) -> Result<(), DbErr> {
     };
     let txn = connection.begin_with_options(options).await?;
     if txn.get_database_backend() == DbBackend::Postgres {
-        txn.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
+        txn.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})"))
+            .await?;
     }
     Migrator::up(&txn, None).await?;
     txn.commit().await
@@ -57,5 +59,7 @@ pub async fn migrate(connection: &DatabaseConnection) -> Result<(), DbErr> {
 
 /// Whether every migration of this program has been applied.
 pub async fn is_current(connection: &DatabaseConnection) -> Result<bool, DbErr> {
-    Migrator::get_pending_migrations(connection).await.map(|pending| pending.is_empty())
+    Migrator::get_pending_migrations(connection)
+        .await
+        .map(|pending| pending.is_empty())
 }

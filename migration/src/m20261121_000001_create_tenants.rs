@@ -5,7 +5,7 @@ use sea_orm_migration::sea_orm::DbErr;
 
 use crate::column;
 
-const UP: &str = r#"
+const UP: &str = r"
 CREATE TABLE employer (
     id {id} NOT NULL PRIMARY KEY,
     key {text} NOT NULL UNIQUE,
@@ -76,11 +76,11 @@ CREATE TABLE consent (
 ){strict};
 CREATE UNIQUE INDEX consent_for_all ON consent (employer_id, member_id, purpose) WHERE partner_id IS NULL;
 CREATE UNIQUE INDEX consent_for_one ON consent (employer_id, member_id, purpose, partner_id) WHERE partner_id IS NOT NULL;
-"#;
+";
 
-const DOWN: &str = r#"
+const DOWN: &str = r"
 DROP TABLE consent; DROP TABLE partner; DROP TABLE member; DROP TABLE event_type; DROP TABLE employer;
-"#;
+";
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;

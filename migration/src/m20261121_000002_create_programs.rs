@@ -5,7 +5,7 @@ use sea_orm_migration::sea_orm::DbErr;
 
 use crate::column;
 
-const UP: &str = r#"
+const UP: &str = r"
 CREATE TABLE program (
     employer_id {id} NOT NULL REFERENCES employer (id),
     id {id} NOT NULL,
@@ -56,11 +56,11 @@ CREATE TABLE incentive_version (
     PRIMARY KEY (employer_id, incentive_id, version),
     FOREIGN KEY (employer_id, incentive_id) REFERENCES incentive (employer_id, id)
 ){strict};
-"#;
+";
 
-const DOWN: &str = r#"
+const DOWN: &str = r"
 DROP TABLE incentive_version; DROP TABLE incentive; DROP TABLE program;
-"#;
+";
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;

@@ -5,7 +5,7 @@ use sea_orm_migration::sea_orm::DbErr;
 
 use crate::column;
 
-const UP: &str = r#"
+const UP: &str = r"
 CREATE TABLE partner_grant (
     employer_id {id} NOT NULL,
     id {id} NOT NULL,
@@ -45,11 +45,11 @@ CREATE TABLE signing_key (
     -- Until then its tokens are taken; null: until it is replaced.
     verifies_until {instant}
 ){strict};
-"#;
+";
 
-const DOWN: &str = r#"
+const DOWN: &str = r"
 DROP TABLE signing_key; DROP TABLE client; DROP TABLE partner_grant;
-"#;
+";
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;

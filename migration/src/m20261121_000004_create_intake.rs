@@ -5,7 +5,7 @@ use sea_orm_migration::sea_orm::DbErr;
 
 use crate::column;
 
-const UP: &str = r#"
+const UP: &str = r"
 -- Identity and digest of an accepted event, for as long as it could be accepted once more; never its body.
 CREATE TABLE receipt (
     employer_id {id} NOT NULL REFERENCES employer (id),
@@ -77,11 +77,11 @@ CREATE TABLE refusal (
     count {bigint} NOT NULL CHECK (count > 0),
     PRIMARY KEY (employer_id, refused_on, event_type, code)
 ){strict_keyed};
-"#;
+";
 
-const DOWN: &str = r#"
+const DOWN: &str = r"
 DROP TABLE refusal; DROP TABLE dead_event; DROP TABLE event; DROP TABLE receipt;
-"#;
+";
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;

@@ -5,7 +5,7 @@ use sea_orm_migration::sea_orm::DbErr;
 
 use crate::column;
 
-const UP: &str = r#"
+const UP: &str = r"
 CREATE TABLE progress (
     employer_id {id} NOT NULL,
     member_id {id} NOT NULL,
@@ -61,11 +61,11 @@ CREATE TABLE feed_entry (
 ){strict};
 CREATE UNIQUE INDEX feed_entry_by_id ON feed_entry (partner_id, id);
 CREATE INDEX feed_entry_of_achievement ON feed_entry (employer_id, achievement_id);
-"#;
+";
 
-const DOWN: &str = r#"
+const DOWN: &str = r"
 DROP TABLE feed_entry; DROP TABLE feed_head; DROP TABLE achievement; DROP TABLE progress;
-"#;
+";
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;

@@ -38,11 +38,17 @@ pub async fn work(settings: &Settings) -> anyhow::Result<()> {
 
 /// Takes the address.
 pub async fn listen(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))
 }
 
 /// Serves on `listener` until `ended`, then lets everything finish that is under way.
-pub async fn run(app: Arc<App>, listener: TcpListener, ended: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+pub async fn run(
+    app: Arc<App>,
+    listener: TcpListener,
+    ended: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
     let router = http::router(&app);
     let shutdown = app.shutdown.clone();
     let draining = shutdown.clone();

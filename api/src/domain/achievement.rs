@@ -47,7 +47,11 @@ pub async fn list(
     let db = app.db.read();
     let viewer = permit.viewer();
     let employer = tenant::resolve_id(db, viewer, wanted.employer.as_deref()).await?;
-    let nothing = Slice { rows: Vec::new(), has_previous: false, has_next: false };
+    let nothing = Slice {
+        rows: Vec::new(),
+        has_previous: false,
+        has_next: false,
+    };
     let mut filter = Filter {
         member: viewer.member(),
         earned_from: wanted.earned_from,
@@ -57,7 +61,9 @@ pub async fn list(
     };
     if let Some(external_id) = &wanted.member {
         match member::find_by_external_id(db, employer, external_id).await? {
-            Some(found) if viewer.member().is_none_or(|own| own == found.id) => filter.member = Some(found.id),
+            Some(found) if viewer.member().is_none_or(|own| own == found.id) => {
+                filter.member = Some(found.id)
+            }
             _ => return Ok(nothing),
         }
     }
@@ -84,8 +90,11 @@ pub async fn list_of_member(
     page: Page<AchievementId>,
 ) -> Outcome<Slice<Model>> {
     require_within(&permit, employer, Some(member))?;
-    let filter =
-        Filter { member: Some(member), without_sensitive: !sees_sensitive(permit.viewer()), ..Filter::default() };
+    let filter = Filter {
+        member: Some(member),
+        without_sensitive: !sees_sensitive(permit.viewer()),
+        ..Filter::default()
+    };
     Ok(achievement::list(app.db.read(), employer, &filter, page).await?)
 }
 
@@ -98,7 +107,11 @@ pub async fn tally(
     require_within(&permit, incentive.employer_id, None)?;
     let db = app.db.read();
     let counted = achievement::tally(db, &[(incentive.employer_id, incentive.id)]).await?;
-    let tally = counted.into_iter().next().unwrap_or(Tally { incentive_id: incentive.id, achievements: 0, members: 0 });
+    let tally = counted.into_iter().next().unwrap_or(Tally {
+        incentive_id: incentive.id,
+        achievements: 0,
+        members: 0,
+    });
     if !incentive.sensitive {
         return Ok(Some(tally));
     }
@@ -108,9 +121,19 @@ pub async fn tally(
 }
 
 /// Refuses, as something that is not there, what lies outside the viewer's tenant.
-pub fn require_within<O: Operation>(permit: &Permit<O>, employer: EmployerId, member: Option<MemberId>) -> Outcome<()> {
+pub fn require_within<O: Operation>(
+    permit: &Permit<O>,
+    employer: EmployerId,
+    member: Option<MemberId>,
+) -> Outcome<()> {
     let viewer = permit.viewer();
     let foreign_employer = viewer.partner().is_some() || viewer.employer().is_some_and(|own| own != employer);
-    let foreign_member = viewer.member().is_some_and(|own| member.is_some_and(|member| own != member));
-    if foreign_employer || foreign_member { Err(Fault::not_found(&[], "there is no such thing").into()) } else { Ok(()) }
+    let foreign_member = viewer
+        .member()
+        .is_some_and(|own| member.is_some_and(|member| own != member));
+    if foreign_employer || foreign_member {
+        Err(Fault::not_found(&[], "there is no such thing").into())
+    } else {
+        Ok(())
+    }
 }

@@ -45,7 +45,11 @@ pub async fn create(app: &App, _: Permit<access::CreateClient>, input: Create) -
     validate::name(&["name"], &input.name, &mut faults);
     let kind = match (&input.employer, &input.partner) {
         (Some(_), Some(_)) => {
-            return Err(Fault::invalid(&["partner"], "a client belongs to an employer or to a partner, not to both").into());
+            return Err(Fault::invalid(
+                &["partner"],
+                "a client belongs to an employer or to a partner, not to both",
+            )
+            .into());
         }
         (Some(_), None) => ViewerKind::Employer,
         (None, Some(_)) => ViewerKind::Partner,
@@ -55,12 +59,21 @@ pub async fn create(app: &App, _: Permit<access::CreateClient>, input: Create) -
     for (index, text) in input.scopes.iter().enumerate() {
         match text.parse::<Scope>() {
             Ok(scope) if scope.fits_client(kind) => scopes.push(scope),
-            Ok(_) => faults.push(Fault::invalid(&["scopes", &index.to_string()], "a client of this kind cannot have this scope")),
-            Err(_) => faults.push(Fault::invalid(&["scopes", &index.to_string()], "there is no such scope")),
+            Ok(_) => faults.push(Fault::invalid(
+                &["scopes", &index.to_string()],
+                "a client of this kind cannot have this scope",
+            )),
+            Err(_) => faults.push(Fault::invalid(
+                &["scopes", &index.to_string()],
+                "there is no such scope",
+            )),
         }
     }
     if input.scopes.is_empty() {
-        faults.push(Fault::invalid(&["scopes"], "a client without scopes can do nothing"));
+        faults.push(Fault::invalid(
+            &["scopes"],
+            "a client without scopes can do nothing",
+        ));
     }
     require_none(faults)?;
     let txn = app.db.write_txn().await?;
@@ -111,7 +124,14 @@ pub async fn rotate_secret(
     let secret = new_secret(app);
     let until = app.clock.now().checked_add_signed(overlap).ok_or_else(unknown)?;
     let txn = app.db.write_txn().await?;
-    if !client::rotate_secret(&*txn, id, SecretBytes::new(*secret.digest().as_bytes()), until.into()).await? {
+    if !client::rotate_secret(
+        &*txn,
+        id,
+        SecretBytes::new(*secret.digest().as_bytes()),
+        until.into(),
+    )
+    .await?
+    {
         return Err(unknown().into());
     }
     let client = client::find(&*txn, id).await?.ok_or_else(unknown)?;

@@ -14,18 +14,30 @@ use crate::auth::viewer::Permit;
 const IDS_MAX: usize = 1_000;
 
 /// A page of all dead events, oldest first.
-pub async fn list(app: &App, _: Permit<access::ListDeadEvents>, page: Page<QueuedEventId>) -> Outcome<Slice<Model>> {
+pub async fn list(
+    app: &App,
+    _: Permit<access::ListDeadEvents>,
+    page: Page<QueuedEventId>,
+) -> Outcome<Slice<Model>> {
     Ok(dead_event::list(app.db.read(), page).await?)
 }
 
 /// Queues dead events again and says how many of them there were.
-pub async fn replay(app: &App, _: Permit<access::ReplayDeadEvents>, ids: Vec<QueuedEventId>) -> Outcome<usize> {
+pub async fn replay(
+    app: &App,
+    _: Permit<access::ReplayDeadEvents>,
+    ids: Vec<QueuedEventId>,
+) -> Outcome<usize> {
     if ids.is_empty() || ids.len() > IDS_MAX {
         return Err(Fault::invalid(&["ids"], format!("1 to {IDS_MAX} ids")).into());
     }
     let now = app.clock.now().into();
     let txn = app.db.write_txn().await?;
-    let events: Vec<event::Event> = dead_event::take(&*txn, ids).await?.into_iter().map(|dead| dead.revived(now)).collect();
+    let events: Vec<event::Event> = dead_event::take(&*txn, ids)
+        .await?
+        .into_iter()
+        .map(|dead| dead.revived(now))
+        .collect();
     if !events.is_empty() {
         event::put(&*txn, &events).await?;
     }

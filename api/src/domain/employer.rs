@@ -57,22 +57,36 @@ pub async fn create(app: &App, _: Permit<access::CreateEmployer>, input: Create)
         return Err(Fault::new(FaultCode::KeyTaken, &["key"], "there is an employer of this key").into());
     }
     for item in stock_menu::items() {
-        event_type::insert(&*txn, item.event_type(employer.id, app.ids.next(), employer.created_at)).await?;
+        event_type::insert(
+            &*txn,
+            item.event_type(employer.id, app.ids.next(), employer.created_at),
+        )
+        .await?;
     }
     txn.commit().await?;
     Ok(employer)
 }
 
 /// The employer of this key, or the token's own; none where the viewer may not see it.
-pub async fn find(app: &App, permit: Permit<access::ReadEmployer>, key: Option<&str>) -> Outcome<Option<Model>> {
+pub async fn find(
+    app: &App,
+    permit: Permit<access::ReadEmployer>,
+    key: Option<&str>,
+) -> Outcome<Option<Model>> {
     match tenant::resolve(app.db.read(), permit.viewer(), key).await {
         Ok(employer) => Ok(Some(employer)),
-        Err(Error::Refused(faults)) if faults.iter().all(|fault| fault.code == FaultCode::NotFound) => Ok(None),
+        Err(Error::Refused(faults)) if faults.iter().all(|fault| fault.code == FaultCode::NotFound) => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
 
 /// A page of all employers.
-pub async fn list(app: &App, _: Permit<access::ListEmployers>, page: Page<EmployerId>) -> Outcome<Slice<Model>> {
+pub async fn list(
+    app: &App,
+    _: Permit<access::ListEmployers>,
+    page: Page<EmployerId>,
+) -> Outcome<Slice<Model>> {
     Ok(employer::list(app.db.read(), page).await?)
 }

@@ -50,11 +50,21 @@ pub async fn create(app: &App, permit: Permit<access::CreateEventType>, input: C
     let txn = app.db.write_txn().await?;
     let employer = tenant::resolve(&*txn, permit.viewer(), input.employer.as_deref()).await?;
     if event_type::count(&*txn, employer.id).await? >= PER_EMPLOYER {
-        return Err(Fault::new(FaultCode::TooMany, &[], format!("an employer has at most {PER_EMPLOYER} event types")).into());
+        return Err(Fault::new(
+            FaultCode::TooMany,
+            &[],
+            format!("an employer has at most {PER_EMPLOYER} event types"),
+        )
+        .into());
     }
     let event_type = model(app, employer.id, input);
     if !event_type::insert(&*txn, event_type.clone()).await? {
-        return Err(Fault::new(FaultCode::KeyTaken, &["key"], "the employer has an event type of this key").into());
+        return Err(Fault::new(
+            FaultCode::KeyTaken,
+            &["key"],
+            "the employer has an event type of this key",
+        )
+        .into());
     }
     employer::touch_catalogue(&*txn, employer.id).await?;
     txn.commit().await?;
@@ -72,17 +82,29 @@ fn check(input: &Create) -> Vec<Fault> {
         ("retention", input.retention, RETENTION_MAX),
     ] {
         if !(0..=max).contains(&seconds) {
-            faults.push(Fault::invalid(&[path], format!("from 0 to {} days", max / 86_400)));
+            faults.push(Fault::invalid(
+                &[path],
+                format!("from 0 to {} days", max / 86_400),
+            ));
         }
     }
     if input.sensitive && input.retention > 0 {
-        faults.push(Fault::invalid(&["retention"], "a sensitive event type keeps no properties after evaluation"));
+        faults.push(Fault::invalid(
+            &["retention"],
+            "a sensitive event type keeps no properties after evaluation",
+        ));
     }
     if let Some(schema) = &input.properties_schema {
         if schema.to_string().len() > SCHEMA_MAX || validate::has_nul(schema) {
-            faults.push(Fault::invalid(&["propertiesSchema"], "longer than 64 KiB, or with a zero character"));
+            faults.push(Fault::invalid(
+                &["propertiesSchema"],
+                "longer than 64 KiB, or with a zero character",
+            ));
         } else if let Err(message) = intake::compile_schema(schema) {
-            faults.push(Fault::invalid(&["propertiesSchema"], format!("not a JSON Schema: {message}")));
+            faults.push(Fault::invalid(
+                &["propertiesSchema"],
+                format!("not a JSON Schema: {message}"),
+            ));
         }
     }
     faults

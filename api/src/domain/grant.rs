@@ -43,7 +43,10 @@ pub async fn give(
     grant::give(&*txn, &grants).await?;
     let all = grant::list(&*txn, employer.id).await?;
     txn.commit().await?;
-    Ok(all.into_iter().filter(|grant| grant.partner_id == partner.id && programs.contains(&grant.program_id)).collect())
+    Ok(all
+        .into_iter()
+        .filter(|grant| grant.partner_id == partner.id && programs.contains(&grant.program_id))
+        .collect())
 }
 
 /// Ends grants: nothing more of these programs enters the partner's feed.
@@ -61,12 +64,19 @@ pub async fn revoke(
     let programs = find_programs(&*txn, &employer, programs).await?;
     for program in &programs {
         if !grant::revoke(&*txn, employer.id, partner.id, *program, now).await? {
-            return Err(Fault::not_found(&["programs"], "the partner has no grant for one of these programs").into());
+            return Err(Fault::not_found(
+                &["programs"],
+                "the partner has no grant for one of these programs",
+            )
+            .into());
         }
     }
     let all = grant::list(&*txn, employer.id).await?;
     txn.commit().await?;
-    Ok(all.into_iter().filter(|grant| grant.partner_id == partner.id && programs.contains(&grant.program_id)).collect())
+    Ok(all
+        .into_iter()
+        .filter(|grant| grant.partner_id == partner.id && programs.contains(&grant.program_id))
+        .collect())
 }
 
 async fn find_partner(connection: &impl sea_orm::ConnectionTrait, key: &str) -> Outcome<partner::Model> {
@@ -81,8 +91,16 @@ async fn find_programs(
 ) -> Outcome<Vec<ProgramId>> {
     let mut programs = Vec::new();
     for (index, key) in keys.iter().enumerate() {
-        let unknown = || Fault::not_found(&["programs", &index.to_string()], "the employer has no program of this key");
-        let id = program::find_by_key(connection, employer.id, key).await?.ok_or_else(unknown)?.id;
+        let unknown = || {
+            Fault::not_found(
+                &["programs", &index.to_string()],
+                "the employer has no program of this key",
+            )
+        };
+        let id = program::find_by_key(connection, employer.id, key)
+            .await?
+            .ok_or_else(unknown)?
+            .id;
         if !programs.contains(&id) {
             programs.push(id);
         }

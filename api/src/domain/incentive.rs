@@ -42,15 +42,25 @@ pub async fn create(app: &App, permit: Permit<access::CreateIncentive>, input: C
     let txn = app.db.write_txn().await?;
     let employer = tenant::resolve(&*txn, permit.viewer(), input.employer.as_deref()).await?;
     let unknown = || Fault::not_found(&["program"], "the employer has no program of this key");
-    let program = program::find_by_key(&*txn, employer.id, &input.program).await?.ok_or_else(unknown)?;
+    let program = program::find_by_key(&*txn, employer.id, &input.program)
+        .await?
+        .ok_or_else(unknown)?;
     let menu = event_type::list(&*txn, employer.id).await?;
     let find = |key: &str| menu.iter().find(|event_type| event_type.key == key);
-    let faults = input.definition.check(&|key| find(key).map(|item| item.properties_schema.clone().unwrap_or(Value::Null)));
+    let faults = input
+        .definition
+        .check(&|key| find(key).map(|item| item.properties_schema.clone().unwrap_or(Value::Null)));
     require_none(faults.into_iter().map(fault).collect())?;
     if incentive::count(&*txn, employer.id).await? >= PER_EMPLOYER {
-        return Err(Fault::new(FaultCode::TooMany, &[], format!("an employer has at most {PER_EMPLOYER} incentives")).into());
+        return Err(Fault::new(
+            FaultCode::TooMany,
+            &[],
+            format!("an employer has at most {PER_EMPLOYER} incentives"),
+        )
+        .into());
     }
-    let compiled = Incentive::compile(&input.definition).map_err(|faults| Error::Refused(faults.into_iter().map(fault).collect()))?;
+    let compiled = Incentive::compile(&input.definition)
+        .map_err(|faults| Error::Refused(faults.into_iter().map(fault).collect()))?;
     let event_types: Vec<&str> = compiled.event_types();
     let incentive = Model {
         employer_id: employer.id,
@@ -59,10 +69,16 @@ pub async fn create(app: &App, permit: Permit<access::CreateIncentive>, input: C
         key: input.key,
         name: input.name,
         description: input.description,
-        sensitive: event_types.iter().any(|key| find(key).is_some_and(|event_type| event_type.sensitive)),
+        sensitive: event_types
+            .iter()
+            .any(|key| find(key).is_some_and(|event_type| event_type.sensitive)),
         created_at: now,
     };
-    let outcomes: Vec<AwardOutcome> = input.outcomes.into_iter().map(AwardOutcome::Achievement).collect();
+    let outcomes: Vec<AwardOutcome> = input
+        .outcomes
+        .into_iter()
+        .map(AwardOutcome::Achievement)
+        .collect();
     let unwritable = |_| Error::Internal("a definition could not be written");
     let first = Version {
         incentive_id: incentive.id,
@@ -74,7 +90,12 @@ pub async fn create(app: &App, permit: Permit<access::CreateIncentive>, input: C
         published_at: now,
     };
     if !incentive::insert(&*txn, incentive.clone(), first).await? {
-        return Err(Fault::new(FaultCode::KeyTaken, &["key"], "the employer has an incentive of this key").into());
+        return Err(Fault::new(
+            FaultCode::KeyTaken,
+            &["key"],
+            "the employer has an incentive of this key",
+        )
+        .into());
     }
     employer::touch_catalogue(&*txn, employer.id).await?;
     txn.commit().await?;
@@ -88,16 +109,31 @@ fn check(input: &Create) -> Vec<Fault> {
     validate::description(&["description"], input.description.as_deref(), &mut faults);
     match input.outcomes.as_slice() {
         [outcome] => {
-            validate::name(&["outcomes", "0", "achievement", "title"], &outcome.title, &mut faults);
+            validate::name(
+                &["outcomes", "0", "achievement", "title"],
+                &outcome.title,
+                &mut faults,
+            );
             let description = outcome.description.as_deref();
-            validate::description(&["outcomes", "0", "achievement", "description"], description, &mut faults);
+            validate::description(
+                &["outcomes", "0", "achievement", "description"],
+                description,
+                &mut faults,
+            );
         }
         [] => faults.push(Fault::invalid(&["outcomes"], "an incentive has an outcome")),
-        _ => faults.push(Fault::invalid(&["outcomes"], "an incentive has at most one achievement")),
+        _ => faults.push(Fault::invalid(
+            &["outcomes"],
+            "an incentive has at most one achievement",
+        )),
     }
     faults
 }
 
 fn fault(fault: jobs::rules::definition::DefinitionFault) -> Fault {
-    Fault { code: FaultCode::InvalidInput, message: fault.message, path: fault.path }
+    Fault {
+        code: FaultCode::InvalidInput,
+        message: fault.message,
+        path: fault.path,
+    }
 }

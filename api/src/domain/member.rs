@@ -71,7 +71,12 @@ pub async fn register(
     members: &[Result<Register, Fault>],
 ) -> Outcome<Vec<Registered>> {
     if members.is_empty() || members.len() > MEMBERS_MAX {
-        return Err(Fault::new(FaultCode::TooMany, &["members"], format!("1 to {MEMBERS_MAX} members")).into());
+        return Err(Fault::new(
+            FaultCode::TooMany,
+            &["members"],
+            format!("1 to {MEMBERS_MAX} members"),
+        )
+        .into());
     }
     let employer = tenant::resolve_id(app.db.read(), permit.viewer(), employer).await?;
     let mut attempt = 1;
@@ -86,7 +91,11 @@ pub async fn register(
     }
 }
 
-async fn register_once(app: &App, employer: EmployerId, members: &[Result<Register, Fault>]) -> Outcome<Option<Vec<Registered>>> {
+async fn register_once(
+    app: &App,
+    employer: EmployerId,
+    members: &[Result<Register, Fault>],
+) -> Outcome<Option<Vec<Registered>>> {
     let now = Timestamp::from(app.clock.now());
     let txn = app.db.write_txn().await?;
     let partners = partners(&*txn, members).await?;
@@ -104,8 +113,16 @@ async fn register_once(app: &App, employer: EmployerId, members: &[Result<Regist
             }
         };
         let known = before.get(&member.external_id);
-        let row = merged(known.cloned().unwrap_or_else(|| blank(app, employer, &member.external_id, now)), member);
-        let twice = || (!seen.insert(member.external_id.clone())).then(|| Fault::invalid(&["externalId"], "named twice in this call"));
+        let row = merged(
+            known
+                .cloned()
+                .unwrap_or_else(|| blank(app, employer, &member.external_id, now)),
+            member,
+        );
+        let twice = || {
+            (!seen.insert(member.external_id.clone()))
+                .then(|| Fault::invalid(&["externalId"], "named twice in this call"))
+        };
         if let Some(fault) = check(member, &row, &partners).or_else(twice) {
             results.push(Registered::Rejected(fault));
             continue;
@@ -125,7 +142,14 @@ async fn register_once(app: &App, employer: EmployerId, members: &[Result<Regist
             .collect();
         let touched = known != Some(&row) || !consents.is_empty();
         said.extend(consents);
-        let row = if touched { Model { updated_at: now, ..row } } else { row };
+        let row = if touched {
+            Model {
+                updated_at: now,
+                ..row
+            }
+        } else {
+            row
+        };
         results.push(match known {
             None => {
                 created.push(row.clone());
@@ -140,9 +164,16 @@ async fn register_once(app: &App, employer: EmployerId, members: &[Result<Regist
     }
     if !created.is_empty() {
         member::insert_missing(&*txn, &created).await?;
-        let keys: Vec<_> = created.iter().map(|row| (employer, row.external_id.clone())).collect();
+        let keys: Vec<_> = created
+            .iter()
+            .map(|row| (employer, row.external_id.clone()))
+            .collect();
         let ours: HashSet<MemberId> = created.iter().map(|row| row.id).collect();
-        if member::list_by_external_ids(&*txn, &keys).await?.iter().any(|row| !ours.contains(&row.id)) {
+        if member::list_by_external_ids(&*txn, &keys)
+            .await?
+            .iter()
+            .any(|row| !ours.contains(&row.id))
+        {
             // Another call has registered one of them in between: what is known of it must be read first.
             return Ok(None);
         }
@@ -169,15 +200,22 @@ async fn lock_known(
         .filter(|member| validate::is_external_id(&member.external_id))
         .map(|member| (employer, member.external_id.clone()))
         .collect();
-    let mut ids: Vec<(EmployerId, MemberId)> =
-        member::list_by_external_ids(connection, &keys).await?.into_iter().map(|row| (employer, row.id)).collect();
+    let mut ids: Vec<(EmployerId, MemberId)> = member::list_by_external_ids(connection, &keys)
+        .await?
+        .into_iter()
+        .map(|row| (employer, row.id))
+        .collect();
     ids.sort_unstable();
     ids.dedup();
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
     member::lock(connection, &ids).await?;
-    Ok(member::list_by_ids(connection, &ids).await?.into_iter().map(|row| (row.external_id.clone(), row)).collect())
+    Ok(member::list_by_ids(connection, &ids)
+        .await?
+        .into_iter()
+        .map(|row| (row.external_id.clone(), row))
+        .collect())
 }
 
 type Words = HashMap<(MemberId, Purpose, Option<PartnerId>), bool>;
@@ -192,22 +230,36 @@ async fn words<'a>(
     let mut words = Words::new();
     for purpose in [Purpose::PartnerSharing, Purpose::Email] {
         let said = consent::list(connection, purpose, &ids).await?;
-        words.extend(said.into_iter().map(|word| ((word.member_id, word.purpose, word.partner_id), word.given)));
+        words.extend(
+            said.into_iter()
+                .map(|word| ((word.member_id, word.purpose, word.partner_id), word.given)),
+        );
     }
     Ok(words)
 }
 
 /// The partners that the consents of the call name, by key.
-async fn partners(connection: &impl ConnectionTrait, members: &[Result<Register, Fault>]) -> Outcome<HashMap<String, PartnerId>> {
-    let mut keys: Vec<String> =
-        members.iter().flatten().flat_map(|member| &member.consents).filter_map(|(_, partner, _)| partner.clone()).collect();
+async fn partners(
+    connection: &impl ConnectionTrait,
+    members: &[Result<Register, Fault>],
+) -> Outcome<HashMap<String, PartnerId>> {
+    let mut keys: Vec<String> = members
+        .iter()
+        .flatten()
+        .flat_map(|member| &member.consents)
+        .filter_map(|(_, partner, _)| partner.clone())
+        .collect();
     keys.retain(|key| !key.contains('\0'));
     keys.sort_unstable();
     keys.dedup();
     if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    Ok(partner::list_by_keys(connection, keys).await?.into_iter().map(|row| (row.key, row.id)).collect())
+    Ok(partner::list_by_keys(connection, keys)
+        .await?
+        .into_iter()
+        .map(|row| (row.key, row.id))
+        .collect())
 }
 
 /// A member of whom nothing is known yet.
@@ -244,22 +296,40 @@ fn merged(known: Model, member: &Register) -> Model {
 fn check(member: &Register, row: &Model, partners: &HashMap<String, PartnerId>) -> Option<Fault> {
     let mut faults = Vec::new();
     if !validate::is_external_id(&member.external_id) {
-        faults.push(Fault::invalid(&["externalId"], "1 to 255 characters, none of them a control character"));
+        faults.push(Fault::invalid(
+            &["externalId"],
+            "1 to 255 characters, none of them a control character",
+        ));
     }
     if let Some(zone) = &row.time_zone {
         validate::zone(&["timeZone"], zone, &mut faults);
     }
     if row.locale.as_ref().is_some_and(|locale| {
-        locale.is_empty() || locale.len() > 35 || !locale.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        locale.is_empty()
+            || locale.len() > 35
+            || !locale
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     }) {
         faults.push(Fault::invalid(&["locale"], "a BCP 47 language tag such as de-CH"));
     }
     if row.email.as_ref().is_some_and(|email| !is_email(email)) {
         faults.push(Fault::invalid(&["email"], "not an e-mail address"));
     }
-    validate::dates([&["eligibleFrom"], &["eligibleUntil"]], row.eligible_from, row.eligible_until, &mut faults);
-    if !row.attributes.is_object() || validate::has_nul(&row.attributes) || row.attributes.to_string().len() > ATTRIBUTES_MAX {
-        faults.push(Fault::invalid(&["attributes"], "a JSON object of at most 16 KiB, without zero characters"));
+    validate::dates(
+        [&["eligibleFrom"], &["eligibleUntil"]],
+        row.eligible_from,
+        row.eligible_until,
+        &mut faults,
+    );
+    if !row.attributes.is_object()
+        || validate::has_nul(&row.attributes)
+        || row.attributes.to_string().len() > ATTRIBUTES_MAX
+    {
+        faults.push(Fault::invalid(
+            &["attributes"],
+            "a JSON object of at most 16 KiB, without zero characters",
+        ));
     }
     let mut about = HashSet::new();
     for (index, (purpose, partner, _)) in member.consents.iter().enumerate() {
@@ -271,7 +341,10 @@ fn check(member: &Register, row: &Model, partners: &HashMap<String, PartnerId>) 
         if *purpose == Purpose::Email && partner.is_some() {
             faults.push(at("partner", "mail is the employer's own; it has no partner"));
         } else if partner.as_ref().is_some_and(|key| !partners.contains_key(key)) {
-            faults.push(Fault { code: FaultCode::NotFound, ..at("partner", "there is no partner of this key") });
+            faults.push(Fault {
+                code: FaultCode::NotFound,
+                ..at("partner", "there is no partner of this key")
+            });
         } else if !about.insert((*purpose, partner.as_ref())) {
             faults.push(at("purpose", "said twice in this call"));
         }
@@ -281,8 +354,14 @@ fn check(member: &Register, row: &Model, partners: &HashMap<String, PartnerId>) 
 
 /// A plausible address: whether it exists only a mail can tell.
 fn is_email(email: &str) -> bool {
-    let plain = email.len() <= 254 && email.chars().all(|character| !character.is_control() && !character.is_whitespace());
-    plain && email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.') && !domain.contains('@'))
+    let plain = email.len() <= 254
+        && email
+            .chars()
+            .all(|character| !character.is_control() && !character.is_whitespace());
+    plain
+        && email
+            .split_once('@')
+            .is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.') && !domain.contains('@'))
 }
 
 /// The member of this external id; none where the viewer may not see it.
@@ -295,7 +374,9 @@ pub async fn find(
     let viewer = permit.viewer();
     let employer = match tenant::resolve_id(app.db.read(), viewer, employer).await {
         Ok(employer) => employer,
-        Err(Error::Refused(faults)) if faults.iter().all(|fault| fault.code == FaultCode::NotFound) => return Ok(None),
+        Err(Error::Refused(faults)) if faults.iter().all(|fault| fault.code == FaultCode::NotFound) => {
+            return Ok(None);
+        }
         Err(error) => return Err(error),
     };
     let found = member::find_by_external_id(app.db.read(), employer, external_id).await?;
@@ -303,7 +384,12 @@ pub async fn find(
 }
 
 /// A page of the employer's members.
-pub async fn list(app: &App, permit: Permit<access::ListMembers>, employer: EmployerId, page: Page<MemberId>) -> Outcome<Slice<Model>> {
+pub async fn list(
+    app: &App,
+    permit: Permit<access::ListMembers>,
+    employer: EmployerId,
+    page: Page<MemberId>,
+) -> Outcome<Slice<Model>> {
     require_within(&permit, employer, None)?;
     Ok(member::list(app.db.read(), employer, page).await?)
 }
@@ -320,26 +406,38 @@ pub struct IncentiveProgress {
 
 /// How far a member is with each incentive of the employer's active programs, in the order of their making. Sensitive incentives are
 /// left out for whoever may not see them by person.
-pub async fn progress(app: &App, permit: Permit<access::ReadMemberProgress>, member: &Model) -> Outcome<Vec<IncentiveProgress>> {
+pub async fn progress(
+    app: &App,
+    permit: Permit<access::ReadMemberProgress>,
+    member: &Model,
+) -> Outcome<Vec<IncentiveProgress>> {
     require_within(&permit, member.employer_id, Some(member.id))?;
     let now = app.clock.now();
     let db = app.db.read();
     let catalogues = app.jobs.catalogues.load(db, vec![member.employer_id]).await?;
-    let Some(catalogue) = catalogues.get(&member.employer_id) else { return Ok(Vec::new()) };
+    let Some(catalogue) = catalogues.get(&member.employer_id) else {
+        return Ok(Vec::new());
+    };
     let states: HashMap<_, _> = entity::progress::list_of_member(db, member.employer_id, member.id)
         .await?
         .into_iter()
         .map(|row| (row.incentive_id, row.state))
         .collect();
-    let zone = member.time_zone.as_deref().unwrap_or(&catalogue.employer.time_zone);
+    let zone = member
+        .time_zone
+        .as_deref()
+        .unwrap_or(&catalogue.employer.time_zone);
     let zone: chrono_tz::Tz = zone.parse().unwrap_or(chrono_tz::Tz::UTC);
     let sees_sensitive = sees_sensitive(permit.viewer());
     let visible = |compiled: &&Compiled| {
-        compiled.program.state == entity::program::ProgramState::Active && (sees_sensitive || !compiled.incentive.sensitive)
+        compiled.program.state == entity::program::ProgramState::Active
+            && (sees_sensitive || !compiled.incentive.sensitive)
     };
     let mut views = Vec::new();
     for compiled in catalogue.incentives().iter().filter(visible) {
-        let Some(Ok(ready)) = compiled.current(now).map(|version| version.ready.as_ref()) else { continue };
+        let Some(Ok(ready)) = compiled.current(now).map(|version| version.ready.as_ref()) else {
+            continue;
+        };
         let day_starts_at = compiled.program.day_starts_at();
         let today = calendar::program_day(calendar::civil(now, zone), day_starts_at);
         let state = states.get(&compiled.incentive.id).map(String::as_str);
@@ -350,8 +448,14 @@ pub async fn progress(app: &App, permit: Permit<access::ReadMemberProgress>, mem
                 continue;
             }
         };
-        let deadline = view.deadline_on.map(|day| calendar::day_end(day, day_starts_at, zone));
-        views.push(IncentiveProgress { incentive: compiled.incentive.clone(), view, deadline });
+        let deadline = view
+            .deadline_on
+            .map(|day| calendar::day_end(day, day_starts_at, zone));
+        views.push(IncentiveProgress {
+            incentive: compiled.incentive.clone(),
+            view,
+            deadline,
+        });
     }
     Ok(views)
 }

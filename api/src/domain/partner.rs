@@ -12,15 +12,25 @@ use crate::auth::viewer::Permit;
 use crate::validate;
 
 /// Creates a partner with an empty feed.
-pub async fn create(app: &App, _: Permit<access::CreatePartner>, key: String, name: String) -> Outcome<Model> {
+pub async fn create(
+    app: &App,
+    _: Permit<access::CreatePartner>,
+    key: String,
+    name: String,
+) -> Outcome<Model> {
     let mut faults = Vec::new();
     validate::key(&["key"], &key, &mut faults);
     validate::name(&["name"], &name, &mut faults);
     require_none(faults)?;
     let mut pairwise_key = [0; 32];
     app.ids.fill(&mut pairwise_key);
-    let partner =
-        Model { id: app.ids.next(), key, name, pairwise_key: SecretBytes::new(pairwise_key), created_at: app.clock.now().into() };
+    let partner = Model {
+        id: app.ids.next(),
+        key,
+        name,
+        pairwise_key: SecretBytes::new(pairwise_key),
+        created_at: app.clock.now().into(),
+    };
     let txn = app.db.write_txn().await?;
     if !partner::insert(&*txn, partner.clone()).await? {
         return Err(Fault::new(FaultCode::KeyTaken, &["key"], "there is a partner of this key").into());
@@ -30,6 +40,10 @@ pub async fn create(app: &App, _: Permit<access::CreatePartner>, key: String, na
 }
 
 /// A page of all partners.
-pub async fn list(app: &App, _: Permit<access::ListPartners>, page: Page<PartnerId>) -> Outcome<Slice<Model>> {
+pub async fn list(
+    app: &App,
+    _: Permit<access::ListPartners>,
+    page: Page<PartnerId>,
+) -> Outcome<Slice<Model>> {
     Ok(partner::list(app.db.read(), page).await?)
 }

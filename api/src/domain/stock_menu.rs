@@ -54,42 +54,60 @@ pub fn items() -> Vec<Item> {
             name: "Health data logged",
             description: "The member has logged health data. What was measured need not be sent, and is not kept.",
             sensitive: true,
-            schema: object(json!({"kind": {"type": "string", "maxLength": 100, "description": "What was logged, such as weight or sleep."}}), &[]),
+            schema: object(
+                json!({"kind": {"type": "string", "maxLength": 100, "description": "What was logged, such as weight or sleep."}}),
+                &[],
+            ),
         },
         Item {
             key: "birth.reported",
             name: "Birth reported",
             description: "The member has reported the birth of a child.",
             sensitive: true,
-            schema: object(json!({"bornOn": {"type": "string", "format": "date", "description": "Civil date of the birth."}}), &[]),
+            schema: object(
+                json!({"bornOn": {"type": "string", "format": "date", "description": "Civil date of the birth."}}),
+                &[],
+            ),
         },
         Item {
             key: "pregnancy.reported",
             name: "Pregnancy reported",
             description: "The member has reported a pregnancy.",
             sensitive: true,
-            schema: object(json!({"dueOn": {"type": "string", "format": "date", "description": "Expected civil date of the birth."}}), &[]),
+            schema: object(
+                json!({"dueOn": {"type": "string", "format": "date", "description": "Expected civil date of the birth."}}),
+                &[],
+            ),
         },
         Item {
             key: "meditation.completed",
             name: "Meditation completed",
             description: "The member has finished a meditation.",
             sensitive: false,
-            schema: object(json!({"minutes": {"type": "number", "exclusiveMinimum": 0, "maximum": 1440, "description": "How long it took."}}), &[]),
+            schema: object(
+                json!({"minutes": {"type": "number", "exclusiveMinimum": 0, "maximum": 1440, "description": "How long it took."}}),
+                &[],
+            ),
         },
         Item {
             key: "order.completed",
             name: "Order completed",
             description: "The member's order is complete.",
             sensitive: false,
-            schema: object(order("Total of the order in minor units, such as cents."), &["order", "total", "currency"]),
+            schema: object(
+                order("Total of the order in minor units, such as cents."),
+                &["order", "total", "currency"],
+            ),
         },
         Item {
             key: "order.refunded",
             name: "Order refunded",
             description: "Part or all of an order was refunded. It states what remains, not what was given back.",
             sensitive: false,
-            schema: object(order("What remains of the order in minor units, such as cents."), &["order", "total", "currency"]),
+            schema: object(
+                order("What remains of the order in minor units, such as cents."),
+                &["order", "total", "currency"],
+            ),
         },
         Item {
             key: "purchase.completed",
@@ -110,7 +128,10 @@ pub fn items() -> Vec<Item> {
             name: "Registration completed",
             description: "The member has registered with the employer.",
             sensitive: false,
-            schema: object(json!({"channel": {"type": "string", "maxLength": 100, "description": "Where the member registered."}}), &[]),
+            schema: object(
+                json!({"channel": {"type": "string", "maxLength": 100, "description": "Where the member registered."}}),
+                &[],
+            ),
         },
     ]
 }
@@ -127,13 +148,24 @@ mod tests {
     #[test]
     fn every_schema_of_the_stock_menu_compiles() {
         for item in items() {
-            assert!(crate::intake::compile_schema(&item.schema).is_ok(), "{}", item.key);
+            assert!(
+                crate::intake::compile_schema(&item.schema).is_ok(),
+                "{}",
+                item.key
+            );
         }
     }
 
     #[test]
     fn what_is_health_data_is_sensitive() {
-        let sensitive: Vec<_> = items().into_iter().filter(|item| item.sensitive).map(|item| item.key).collect();
-        assert_eq!(sensitive, ["health_data.logged", "birth.reported", "pregnancy.reported"]);
+        let sensitive: Vec<_> = items()
+            .into_iter()
+            .filter(|item| item.sensitive)
+            .map(|item| item.key)
+            .collect();
+        assert_eq!(
+            sensitive,
+            ["health_data.logged", "birth.reported", "pregnancy.reported"]
+        );
     }
 }

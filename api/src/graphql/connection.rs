@@ -36,7 +36,11 @@ impl Cursor {
     }
 
     fn read<I: TypedId>(argument: &str, text: &str) -> Result<I, ApiError> {
-        let id = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| text.parse().ok());
+        let id = URL_SAFE_NO_PAD
+            .decode(text)
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .and_then(|text| text.parse().ok());
         id.ok_or_else(|| ApiError::BadInput(format!("`{argument}` is not a cursor of this list")))
     }
 }
@@ -57,7 +61,11 @@ pub struct Arguments {
 impl Arguments {
     /// The arguments of a connection that only goes forward.
     pub fn forward(first: Option<i32>, after: Option<String>) -> Self {
-        Self { after, first, ..Self::default() }
+        Self {
+            after,
+            first,
+            ..Self::default()
+        }
     }
 
     /// The page they ask for.
@@ -69,11 +77,22 @@ impl Arguments {
         let limit = self.first.or(self.last).unwrap_or(PAGE_DEFAULT);
         if !(1..=PAGE_MAX).contains(&limit) {
             let argument = if backward { "last" } else { "first" };
-            return Err(ApiError::BadInput(format!("`{argument}` is from 1 to {PAGE_MAX}")));
+            return Err(ApiError::BadInput(format!(
+                "`{argument}` is from 1 to {PAGE_MAX}"
+            )));
         }
-        let read = |argument: &str, text: &Option<String>| text.as_deref().map(|text| Cursor::read(argument, text)).transpose();
+        let read = |argument: &str, text: &Option<String>| {
+            text.as_deref()
+                .map(|text| Cursor::read(argument, text))
+                .transpose()
+        };
         let (after, before) = (read("after", &self.after)?, read("before", &self.before)?);
-        Ok(Page { after, before, limit: u64::try_from(limit).unwrap_or(1), backward })
+        Ok(Page {
+            after,
+            before,
+            limit: u64::try_from(limit).unwrap_or(1),
+            backward,
+        })
     }
 }
 
@@ -84,6 +103,11 @@ pub fn connection<M, I: TypedId, T: OutputType>(
     node: impl Fn(M) -> T,
 ) -> Connection<Cursor, T, EmptyFields, EmptyFields> {
     let mut connection = Connection::new(slice.has_previous, slice.has_next);
-    connection.edges.extend(slice.rows.into_iter().map(|row| Edge::new(Cursor::of(id(&row)), node(row))));
+    connection.edges.extend(
+        slice
+            .rows
+            .into_iter()
+            .map(|row| Edge::new(Cursor::of(id(&row)), node(row))),
+    );
     connection
 }

@@ -32,9 +32,12 @@ impl From<domain::Error> for ApiError {
     fn from(error: domain::Error) -> Self {
         match error {
             // Where there are no `userErrors` to put them in, faults are the request's.
-            domain::Error::Refused(faults) => {
-                Self::BadInput(faults.into_iter().next().map_or_else(|| "refused".to_owned(), |fault| fault.message))
-            }
+            domain::Error::Refused(faults) => Self::BadInput(
+                faults
+                    .into_iter()
+                    .next()
+                    .map_or_else(|| "refused".to_owned(), |fault| fault.message),
+            ),
             domain::Error::Busy => Self::Busy,
             domain::Error::Db(error) => Self::Db(error),
             domain::Error::Internal(text) => Self::Internal(text),
@@ -44,11 +47,16 @@ impl From<domain::Error> for ApiError {
 
 impl From<ApiError> for Error {
     fn from(error: ApiError) -> Self {
-        let coded = |code: Code, message: &str| Error::new(message).extend_with(|_, fields| fields.set("code", code.as_str()));
+        let coded = |code: Code, message: &str| {
+            Error::new(message).extend_with(|_, fields| fields.set("code", code.as_str()))
+        };
         match error {
             ApiError::Given(error) => error,
             ApiError::BadInput(message) => coded(Code::BadUserInput, &message),
-            ApiError::Busy => coded(Code::Unavailable, "more is under way than can be taken; try again"),
+            ApiError::Busy => coded(
+                Code::Unavailable,
+                "more is under way than can be taken; try again",
+            ),
             ApiError::Db(error) if entity::db::is_unavailable(&error) || entity::db::is_retryable(&error) => {
                 tracing::warn!(error = %error, "a request failed because the database is away or busy");
                 coded(Code::Unavailable, "the database is away; try again")
@@ -107,7 +115,11 @@ pub struct UserError {
 
 impl From<Fault> for UserError {
     fn from(fault: Fault) -> Self {
-        Self { code: fault.code.into(), message: fault.message, path: fault.path }
+        Self {
+            code: fault.code.into(),
+            message: fault.message,
+            path: fault.path,
+        }
     }
 }
 

@@ -25,8 +25,13 @@ macro_rules! loads {
                 &self,
                 keys: &[(EmployerId, $key)],
             ) -> Result<HashMap<(EmployerId, $key), Self::Value>, Self::Error> {
-                let rows = $module::list_by_ids(self.db.read(), keys).await.map_err(Arc::new)?;
-                Ok(rows.into_iter().map(|row| ((row.employer_id, row.id), row)).collect())
+                let rows = $module::list_by_ids(self.db.read(), keys)
+                    .await
+                    .map_err(Arc::new)?;
+                Ok(rows
+                    .into_iter()
+                    .map(|row| ((row.employer_id, row.id), row))
+                    .collect())
             }
         }
     };

@@ -9,4 +9,8 @@ use async_graphql::MergedObject;
 /// What can be changed.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
-pub struct Mutation(operator::OperatorMutation, employer::EmployerMutation, intake::IntakeMutation);
+pub struct Mutation(
+    operator::OperatorMutation,
+    employer::EmployerMutation,
+    intake::IntakeMutation,
+);

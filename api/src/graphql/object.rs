@@ -27,7 +27,11 @@ pub use program::Program;
 
 /// A thing with a global id.
 #[derive(Interface)]
-#[graphql(field(name = "id", ty = "async_graphql::ID", desc = "Its global id: opaque, and good for `node`."))]
+#[graphql(field(
+    name = "id",
+    ty = "async_graphql::ID",
+    desc = "Its global id: opaque, and good for `node`."
+))]
 pub enum Node {
     /// An employer.
     Employer(Employer),

@@ -10,4 +10,9 @@ use async_graphql::MergedObject;
 /// What can be read.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct Query(setup::SetupQuery, people::PeopleQuery, feed::FeedQuery, node::NodeQuery);
+pub struct Query(
+    setup::SetupQuery,
+    people::PeopleQuery,
+    feed::FeedQuery,
+    node::NodeQuery,
+);

@@ -12,7 +12,10 @@ use chrono_tz::Tz;
 pub struct DateTime(pub ChronoDateTime<Utc>);
 
 /// An instant: RFC 3339 with an offset, such as `2026-11-21T08:30:00+01:00`. Answers are in UTC, to the microsecond.
-#[Scalar(name = "DateTime", specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339")]
+#[Scalar(
+    name = "DateTime",
+    specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339"
+)]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
@@ -35,7 +38,9 @@ impl From<entity::clock::Timestamp> for DateTime {
 /// Reads an instant of a year that people live in, to the microsecond: what is finer is cut off, as it is not stored.
 pub fn parse_instant(text: &str) -> Result<ChronoDateTime<Utc>, String> {
     let wrong = "not an RFC 3339 instant with an offset, such as 2026-11-21T08:30:00+01:00";
-    let instant = ChronoDateTime::parse_from_rfc3339(text).map_err(|_| wrong.to_owned())?.to_utc();
+    let instant = ChronoDateTime::parse_from_rfc3339(text)
+        .map_err(|_| wrong.to_owned())?
+        .to_utc();
     let known = chrono::Datelike::year(&instant);
     if !(1900..=2200).contains(&known) {
         return Err("a year from 1900 to 2200".to_owned());
@@ -48,13 +53,17 @@ pub fn parse_instant(text: &str) -> Result<ChronoDateTime<Utc>, String> {
 pub struct Date(pub chrono::NaiveDate);
 
 /// A civil date, without a time or zone: ISO 8601, such as `2026-11-21`.
-#[Scalar(name = "Date", specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339#section-5.6")]
+#[Scalar(
+    name = "Date",
+    specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339#section-5.6"
+)]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::String(text) if text.len() == 10 => {
-                text.parse().map(Self).map_err(|_| InputValueError::custom("not a date such as 2026-11-21"))
-            }
+            Value::String(text) if text.len() == 10 => text
+                .parse()
+                .map(Self)
+                .map_err(|_| InputValueError::custom("not a date such as 2026-11-21")),
             Value::String(_) => Err(InputValueError::custom("not a date such as 2026-11-21")),
             _ => Err(InputValueError::expected_type(value)),
         }
@@ -72,7 +81,10 @@ pub struct Duration(pub TimeDelta);
 
 /// A length of time: ISO 8601 in weeks, days, hours, minutes and seconds, such as `P7D`, `PT5M` or `P1DT12H`. A day has 24 hours.
 /// Months and years are not lengths of time.
-#[Scalar(name = "Duration", specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339#appendix-A")]
+#[Scalar(
+    name = "Duration",
+    specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339#appendix-A"
+)]
 impl ScalarType for Duration {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
@@ -100,10 +112,15 @@ fn parse_duration(text: &str) -> Option<TimeDelta> {
         return None;
     }
     let mut total = TimeDelta::zero();
-    for (part, units) in [(days, [('W', 604_800), ('D', 86_400), ('\0', 0)]), (time, [('H', 3_600), ('M', 60), ('S', 1)])] {
+    for (part, units) in [
+        (days, [('W', 604_800), ('D', 86_400), ('\0', 0)]),
+        (time, [('H', 3_600), ('M', 60), ('S', 1)]),
+    ] {
         let mut rest = part;
         for (unit, seconds) in units {
-            let Some((number, after)) = rest.split_once(unit) else { continue };
+            let Some((number, after)) = rest.split_once(unit) else {
+                continue;
+            };
             if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
                 return None;
             }
@@ -123,7 +140,11 @@ fn format_duration(duration: TimeDelta) -> String {
     let seconds = duration.num_seconds();
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let parts = [(rest / 3_600, 'H'), (rest % 3_600 / 60, 'M'), (rest % 60, 'S')];
-    let time: String = parts.iter().filter(|(number, _)| *number != 0).map(|(number, unit)| format!("{number}{unit}")).collect();
+    let time: String = parts
+        .iter()
+        .filter(|(number, _)| *number != 0)
+        .map(|(number, unit)| format!("{number}{unit}"))
+        .collect();
     match (days, time.is_empty()) {
         (0, true) => "PT0S".to_owned(),
         (0, false) => format!("PT{time}"),
@@ -153,7 +174,8 @@ impl ScalarType for TimeZone {
 
 /// Reads an IANA time zone.
 pub fn parse_zone(text: &str) -> Result<Tz, String> {
-    text.parse().map_err(|_| "not an IANA time zone such as Europe/Berlin".to_owned())
+    text.parse()
+        .map_err(|_| "not an IANA time zone such as Europe/Berlin".to_owned())
 }
 
 /// The zone that a row names: it was checked when it was written.
@@ -170,7 +192,10 @@ pub struct BigInt(pub i64);
 impl ScalarType for BigInt {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::Number(number) => number.as_i64().map(Self).ok_or_else(|| InputValueError::custom("not an integer of 64 bits")),
+            Value::Number(number) => number
+                .as_i64()
+                .map(Self)
+                .ok_or_else(|| InputValueError::custom("not an integer of 64 bits")),
             _ => Err(InputValueError::expected_type(value)),
         }
     }
@@ -189,7 +214,10 @@ pub struct Decimal(pub rust_decimal::Decimal);
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::String(text) => text.parse().map(Self).map_err(|_| InputValueError::custom("not a decimal number")),
+            Value::String(text) => text
+                .parse()
+                .map(Self)
+                .map_err(|_| InputValueError::custom("not a decimal number")),
             _ => Err(InputValueError::expected_type(value)),
         }
     }
@@ -207,7 +235,10 @@ pub struct Json(pub serde_json::Value);
 #[Scalar(name = "JSON")]
 impl ScalarType for Json {
     fn parse(value: Value) -> InputValueResult<Self> {
-        value.into_json().map(Self).map_err(|_| InputValueError::custom("not a JSON value"))
+        value
+            .into_json()
+            .map(Self)
+            .map_err(|_| InputValueError::custom("not a JSON value"))
     }
 
     fn to_value(&self) -> Value {
@@ -237,7 +268,9 @@ impl<T: InputType<RawValueType = T>> InputType for PerItem<T> {
             None | Some(Value::Null) => Err(InputValueError::expected_type(value.unwrap_or_default())),
             value => Ok(Self(T::parse(value).map_err(|error| {
                 let message = error.into_server_error(async_graphql::Pos::default()).message;
-                message.rsplit_once("\": ").map_or_else(|| message.clone(), |(_, text)| text.to_owned())
+                message
+                    .rsplit_once("\": ")
+                    .map_or_else(|| message.clone(), |(_, text)| text.to_owned())
             }))),
         }
     }
@@ -260,18 +293,42 @@ mod tests {
 
     #[test]
     fn durations_read_and_write() {
-        for (text, seconds) in
-            [("P7D", 604_800), ("PT5M", 300), ("P0D", 0), ("P1W", 604_800), ("P1DT12H", 129_600), ("PT1H1M1S", 3_661)]
-        {
+        for (text, seconds) in [
+            ("P7D", 604_800),
+            ("PT5M", 300),
+            ("P0D", 0),
+            ("P1W", 604_800),
+            ("P1DT12H", 129_600),
+            ("PT1H1M1S", 3_661),
+        ] {
             assert_eq!(parse_duration(text), Some(TimeDelta::seconds(seconds)), "{text}");
             let written = format_duration(TimeDelta::seconds(seconds));
-            assert_eq!(parse_duration(&written), Some(TimeDelta::seconds(seconds)), "{written}");
+            assert_eq!(
+                parse_duration(&written),
+                Some(TimeDelta::seconds(seconds)),
+                "{written}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_length_of_time_is_refused() {
-        for bad in ["", "P", "PT", "P1", "7D", "P1M", "P1Y", "P-1D", "P1.5D", "PT1D", "P1H", "PT1S1M", "P99999999999999999999D", "P1DT"] {
+        for bad in [
+            "",
+            "P",
+            "PT",
+            "P1",
+            "7D",
+            "P1M",
+            "P1Y",
+            "P-1D",
+            "P1.5D",
+            "PT1D",
+            "P1H",
+            "PT1S1M",
+            "P99999999999999999999D",
+            "P1DT",
+        ] {
             assert_eq!(parse_duration(bad), None, "{bad}");
         }
     }
@@ -280,7 +337,13 @@ mod tests {
     fn an_instant_has_an_offset_and_a_year_that_people_live_in() {
         assert!(parse_instant("2026-11-21T08:30:00+01:00").is_ok());
         assert!(parse_instant("2026-11-21T08:30:00Z").is_ok());
-        for bad in ["2026-11-21T08:30:00", "2026-11-21", "yesterday", "0001-01-01T00:00:00Z", "9999-01-01T00:00:00Z"] {
+        for bad in [
+            "2026-11-21T08:30:00",
+            "2026-11-21",
+            "yesterday",
+            "0001-01-01T00:00:00Z",
+            "9999-01-01T00:00:00Z",
+        ] {
             assert!(parse_instant(bad).is_err(), "{bad}");
         }
     }

@@ -30,15 +30,26 @@ impl Subscription {
     async fn feed(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Only entries after this cursor; from the beginning unless given.")] after: Option<String>,
+        #[graphql(desc = "Only entries after this cursor; from the beginning unless given.")] after: Option<
+            String,
+        >,
     ) -> Result<impl Stream<Item = Result<FeedMessage, ApiError>> + use<>, ApiError> {
         let app = Arc::clone(app(context)?);
         let partner = domain::feed::partner(&permit::<access::FollowFeed>(context)?)?;
-        let start = after.as_deref().map_or(Ok(0), |cursor| position(partner, cursor))?;
+        let start = after
+            .as_deref()
+            .map_or(Ok(0), |cursor| position(partner, cursor))?;
         domain::feed::require_reached(&app, partner, start).await?;
         // Watched before the first look into the table: what is recorded in between is either seen or wakes.
         let woken = app.wakes.watch_feed(partner);
-        let follower = Follower { app, partner, position: start, woken, ready: Vec::new().into_iter(), caught_up: false };
+        let follower = Follower {
+            app,
+            partner,
+            position: start,
+            woken,
+            ready: Vec::new().into_iter(),
+            caught_up: false,
+        };
         Ok(stream::unfold(Some(follower), |follower| async move {
             let mut follower = follower?;
             match follower.next().await {
@@ -70,10 +81,14 @@ impl Follower {
         loop {
             if let Some(entry) = self.ready.next() {
                 self.position = entry.position;
-                return Ok(FeedMessage::FeedEntry(FeedEntry { partner: self.partner, entry }));
+                return Ok(FeedMessage::FeedEntry(FeedEntry {
+                    partner: self.partner,
+                    entry,
+                }));
             }
             self.woken.mark_unchanged();
-            let page = domain::feed::list(&self.app, self.partner, self.position, domain::feed::PAGE_MAX).await?;
+            let page =
+                domain::feed::list(&self.app, self.partner, self.position, domain::feed::PAGE_MAX).await?;
             if !page.entries.is_empty() {
                 self.ready = page.entries.into_iter();
                 continue;
@@ -81,7 +96,10 @@ impl Follower {
             if !self.caught_up {
                 self.caught_up = true;
                 let position = BigInt(self.position);
-                return Ok(FeedMessage::FeedCaughtUp(FeedCaughtUp { position, cursor: cursor(self.partner, self.position) }));
+                return Ok(FeedMessage::FeedCaughtUp(FeedCaughtUp {
+                    position,
+                    cursor: cursor(self.partner, self.position),
+                }));
             }
             // Woken, or time to look anyway; that nobody is left to wake cannot be, as the application holds the sender.
             let _ = tokio::time::timeout(LOOK_EVERY, self.woken.changed()).await;

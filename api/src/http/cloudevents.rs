@@ -35,7 +35,10 @@ const BATCHED: &str = "application/cloudevents-batch+json";
 
 /// The address.
 pub fn router(app: Arc<App>) -> Router {
-    Router::new().route("/events", post(receive)).layer(DefaultBodyLimit::max(BODY_MAX)).with_state(app)
+    Router::new()
+        .route("/events", post(receive))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(app)
 }
 
 #[derive(Deserialize)]
@@ -56,11 +59,20 @@ impl Refused {
 impl From<domain::Error> for Refused {
     fn from(error: domain::Error) -> Self {
         match error {
-            domain::Error::Refused(faults) => {
-                Self::coded(Code::BadUserInput, faults.into_iter().next().map_or_else(String::new, |fault| fault.message))
-            }
-            domain::Error::Busy => Self::coded(Code::Unavailable, "more is under way than can be taken; try again"),
-            domain::Error::Db(error) if entity::db::is_unavailable(&error) || entity::db::is_retryable(&error) => {
+            domain::Error::Refused(faults) => Self::coded(
+                Code::BadUserInput,
+                faults
+                    .into_iter()
+                    .next()
+                    .map_or_else(String::new, |fault| fault.message),
+            ),
+            domain::Error::Busy => Self::coded(
+                Code::Unavailable,
+                "more is under way than can be taken; try again",
+            ),
+            domain::Error::Db(error)
+                if entity::db::is_unavailable(&error) || entity::db::is_retryable(&error) =>
+            {
                 Self::coded(Code::Unavailable, "the database is away; try again")
             }
             error => {
@@ -95,8 +107,13 @@ async fn take(
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<Vec<ItemResult>, Refused> {
     let unauthenticated = || Refused::coded(Code::Unauthenticated, super::graphql::errors::UNAUTHENTICATED);
-    let token = bearer::token(headers).map_err(|_| unauthenticated())?.ok_or_else(unauthenticated)?;
-    let viewer = app.verifier.authenticate(token, app.clock.now()).map_err(|_| unauthenticated())?;
+    let token = bearer::token(headers)
+        .map_err(|_| unauthenticated())?
+        .ok_or_else(unauthenticated)?;
+    let viewer = app
+        .verifier
+        .authenticate(token, app.clock.now())
+        .map_err(|_| unauthenticated())?;
     let permit = viewer
         .permit::<access::RecordEvents>()
         .map_err(|denied| Refused::coded(Code::Forbidden, denied.to_string()))?;
@@ -109,20 +126,36 @@ async fn take(
     })?;
     let events = read(headers, &body)?;
     if events.is_empty() || events.len() > EVENTS_MAX {
-        return Err(Refused::coded(Code::BadUserInput, format!("1 to {EVENTS_MAX} events")));
+        return Err(Refused::coded(
+            Code::BadUserInput,
+            format!("1 to {EVENTS_MAX} events"),
+        ));
     }
     let employer = tenant::resolve_id(app.db.read(), permit.viewer(), parameters.employer.as_deref()).await?;
 
     // What is no event is refused in its place; the others go on.
-    let candidates: Vec<Candidate> = events.iter().filter_map(|event| event.as_ref().ok().cloned()).collect();
-    let mut taken =
-        if candidates.is_empty() { Vec::new() } else { app.intake.offer(employer, candidates).await? }.into_iter();
+    let candidates: Vec<Candidate> = events
+        .iter()
+        .filter_map(|event| event.as_ref().ok().cloned())
+        .collect();
+    let mut taken = if candidates.is_empty() {
+        Vec::new()
+    } else {
+        app.intake.offer(employer, candidates).await?
+    }
+    .into_iter();
     let results = events.into_iter().map(|event| match event {
         Ok(candidate) => taken.next().unwrap_or_else(|| {
             let fault = Fault::invalid(&[], "the event was not answered; send it again");
-            ItemResult { id: candidate.id, status: Status::Rejected(fault) }
+            ItemResult {
+                id: candidate.id,
+                status: Status::Rejected(fault),
+            }
         }),
-        Err((id, message)) => ItemResult { id, status: Status::Rejected(Fault::invalid(&[], message)) },
+        Err((id, message)) => ItemResult {
+            id,
+            status: Status::Rejected(Fault::invalid(&[], message)),
+        },
     });
     Ok(results.collect())
 }
@@ -131,13 +164,22 @@ async fn take(
 type Read = Result<Candidate, (String, String)>;
 
 fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Read>, Refused> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let media = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     let no_json = || Refused::coded(Code::BadUserInput, "the body is not JSON");
     match media.as_str() {
         BATCHED => {
-            let events: Vec<Value> = serde_json::from_slice(body)
-                .map_err(|_| Refused::coded(Code::BadUserInput, "the body is not a JSON list of CloudEvents"))?;
+            let events: Vec<Value> = serde_json::from_slice(body).map_err(|_| {
+                Refused::coded(Code::BadUserInput, "the body is not a JSON list of CloudEvents")
+            })?;
             Ok(events.into_iter().map(structured).collect())
         }
         STRUCTURED => {
@@ -150,17 +192,28 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Read>, Refused> {
         _ if headers.contains_key("ce-specversion") => {
             if !media.is_empty() && media != "application/json" && !media.ends_with("+json") {
                 let message = "the data of an event is JSON".to_owned();
-                return Err(Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadUserInput, message));
+                return Err(Refused(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    Code::BadUserInput,
+                    message,
+                ));
             }
             let wrong = |error: cloudevents::message::Error| {
-                Refused::coded(Code::BadUserInput, format!("not a CloudEvent in binary mode: {error}"))
+                Refused::coded(
+                    Code::BadUserInput,
+                    format!("not a CloudEvent in binary mode: {error}"),
+                )
             };
             let event = to_event(&decoded(headers), body.to_vec()).map_err(wrong)?;
             Ok(vec![Ok(candidate(&event))])
         }
         _ => {
             let message = format!("send {STRUCTURED}, {BATCHED}, or the binary mode with its ce- headers");
-            Err(Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::BadUserInput, message))
+            Err(Refused(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                Code::BadUserInput,
+                message,
+            ))
         }
     }
 }
@@ -170,17 +223,30 @@ fn decoded(headers: &HeaderMap) -> HeaderMap {
     let mut decoded = HeaderMap::new();
     for (name, value) in headers {
         let plain = || {
-            let text = percent_encoding::percent_decode(value.as_bytes()).decode_utf8().ok()?;
+            let text = percent_encoding::percent_decode(value.as_bytes())
+                .decode_utf8()
+                .ok()?;
             HeaderValue::from_bytes(text.as_bytes()).ok()
         };
         let is_attribute = name.as_str().starts_with("ce-");
-        decoded.append(name, if is_attribute { plain().unwrap_or_else(|| value.clone()) } else { value.clone() });
+        decoded.append(
+            name,
+            if is_attribute {
+                plain().unwrap_or_else(|| value.clone())
+            } else {
+                value.clone()
+            },
+        );
     }
     decoded
 }
 
 fn structured(event: Value) -> Read {
-    let id = event.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let id = event
+        .get("id")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     match serde_json::from_value::<Event>(event) {
         Ok(event) => Ok(candidate(&event)),
         Err(error) => Err((id, format!("not a CloudEvent 1.0: {error}"))),
@@ -198,9 +264,13 @@ fn candidate(event: &Event) -> Candidate {
         Some(Data::Json(data)) => Ok(data.clone()),
         Some(Data::String(text)) => serde_json::from_str(text).map_err(|_| "the data is not JSON".to_owned()),
         Some(Data::Binary(bytes)) if bytes.is_empty() => Ok(json!({})),
-        Some(Data::Binary(bytes)) => serde_json::from_slice(bytes).map_err(|_| "the data is not JSON".to_owned()),
+        Some(Data::Binary(bytes)) => {
+            serde_json::from_slice(bytes).map_err(|_| "the data is not JSON".to_owned())
+        }
     };
-    let time = event.time().ok_or_else(|| "the attribute `time` is missing".to_owned());
+    let time = event
+        .time()
+        .ok_or_else(|| "the attribute `time` is missing".to_owned());
     Candidate {
         id: event.id().to_owned(),
         source: event.source().clone(),
@@ -217,9 +287,10 @@ fn shown(result: ItemResult) -> Value {
     let (status, error) = match result.status {
         Status::Accepted => ("ACCEPTED", Value::Null),
         Status::Duplicate => ("DUPLICATE", Value::Null),
-        Status::Rejected(fault) => {
-            ("REJECTED", json!({"code": fault.code.as_str(), "message": fault.message, "path": fault.path}))
-        }
+        Status::Rejected(fault) => (
+            "REJECTED",
+            json!({"code": fault.code.as_str(), "message": fault.message, "path": fault.path}),
+        ),
     };
     json!({"id": result.id, "status": status, "error": error})
 }

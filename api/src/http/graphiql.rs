@@ -107,18 +107,12 @@ mod tests {
         }
         assert!(!page.contains('{'), "every place is filled: {page}");
         assert_eq!(page.matches("https://").count(), SCRIPTS.len() + 1);
-        assert!(
-            !policy.contains("unsafe") && !policy.contains('*'),
-            "{policy}"
-        );
+        assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
     }
 
     #[tokio::test]
     async fn the_script_is_served_as_one_and_the_page_under_its_policy() {
-        for (response, kind) in [
-            (page().await, "text/html"),
-            (script().await, "text/javascript"),
-        ] {
+        for (response, kind) in [(page().await, "text/html"), (script().await, "text/javascript")] {
             let headers = response.headers();
             let content_type = headers[CONTENT_TYPE].to_str().expect("a text");
             assert!(content_type.starts_with(kind));

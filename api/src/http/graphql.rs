@@ -118,9 +118,7 @@ impl From<AuthFailure> for Refused {
     fn from(failure: AuthFailure) -> Self {
         match failure {
             AuthFailure::Bad => Self::coded(Code::Unauthenticated, UNAUTHENTICATED),
-            AuthFailure::Unavailable => {
-                Self::coded(Code::Unavailable, "the token cannot be checked now")
-            }
+            AuthFailure::Unavailable => Self::coded(Code::Unavailable, "the token cannot be checked now"),
         }
     }
 }
@@ -145,11 +143,7 @@ async fn serve<D: Door>(State(gate): State<Gate<D>>, request: Request<Body>) -> 
     }
 }
 
-async fn answer<D: Door>(
-    gate: &Gate<D>,
-    request: Request<Body>,
-    id: &str,
-) -> Result<Answer, Refused> {
+async fn answer<D: Door>(gate: &Gate<D>, request: Request<Body>, id: &str) -> Result<Answer, Refused> {
     let get = match *request.method() {
         Method::GET => true,
         Method::POST => false,
@@ -173,8 +167,7 @@ async fn answer<D: Door>(
     } else {
         Parameters::from_json(&body(gate, request).await?)
     };
-    let parameters =
-        parameters.map_err(|message| Refused::new(StatusCode::BAD_REQUEST, message))?;
+    let parameters = parameters.map_err(|message| Refused::new(StatusCode::BAD_REQUEST, message))?;
     let prepared = match parameters.prepare(&gate.bounds.document) {
         Ok(prepared) => prepared,
         Err(refusal) => {
@@ -215,12 +208,10 @@ async fn body<D: Door>(gate: &Gate<D>, request: Request<Body>) -> Result<Bytes, 
     let read = timeout(gate.bounds.body_within, Bytes::from_request(request, &()));
     match read.await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Err(Refused::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("the body is longer than {} bytes", gate.bounds.body_bytes),
-            ))
-        }
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Refused::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body is longer than {} bytes", gate.bounds.body_bytes),
+        )),
         Ok(Err(_)) => Err(Refused::new(
             StatusCode::BAD_REQUEST,
             "the body did not arrive whole",
@@ -251,10 +242,7 @@ pub(super) async fn run<D: Door>(
         Ok(Err(_)) => panicked(id),
         Err(_) => Answer::refusal(
             Code::Unavailable,
-            format!(
-                "the operation took longer than {} seconds",
-                within.as_secs_f32()
-            ),
+            format!("the operation took longer than {} seconds", within.as_secs_f32()),
             Vec::new(),
             id,
         ),

@@ -18,7 +18,10 @@ const DATABASE_WITHIN: Duration = Duration::from_secs(2);
 
 /// The probes.
 pub fn router(app: Arc<App>) -> Router {
-    Router::new().route("/livez", get(live)).route("/readyz", get(ready)).with_state(app)
+    Router::new()
+        .route("/livez", get(live))
+        .route("/readyz", get(ready))
+        .with_state(app)
 }
 
 async fn live(State(app): State<Arc<App>>) -> Response {
@@ -27,7 +30,11 @@ async fn live(State(app): State<Arc<App>>) -> Response {
 
 async fn ready(State(app): State<Arc<App>>) -> Response {
     let reason = why_not(&app).await;
-    let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if reason.is_none() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     let body = match reason {
         None => json!({"status": "ready"}),
         Some(reason) => json!({"status": "not ready", "reason": reason}),
@@ -46,5 +53,9 @@ async fn why_not(app: &App) -> Option<String> {
         Ok(Err(_)) | Err(_) => return Some("the database is away".to_owned()),
     }
     let failing = app.health.failing();
-    if failing.is_empty() { None } else { Some(format!("workers are failing: {}", failing.join(", "))) }
+    if failing.is_empty() {
+        None
+    } else {
+        Some(format!("workers are failing: {}", failing.join(", ")))
+    }
 }

@@ -42,7 +42,12 @@ pub fn coded(code: Code, message: &str, request_id: &str) -> Response {
 
 /// There is nothing at this address.
 pub fn not_found(request_id: &str) -> Response {
-    refuse(StatusCode::NOT_FOUND, Code::BadUserInput, "there is nothing at this address", request_id)
+    refuse(
+        StatusCode::NOT_FOUND,
+        Code::BadUserInput,
+        "there is nothing at this address",
+        request_id,
+    )
 }
 
 /// A handler panicked; what it said is in the log.

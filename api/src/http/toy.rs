@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_graphql::{
-    Context, Error, ErrorExtensions, InputObject, Object, Request, Schema, SimpleObject,
-    Subscription,
+    Context, Error, ErrorExtensions, InputObject, Object, Request, Schema, SimpleObject, Subscription,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::stream::{self, BoxStream, StreamExt};

@@ -99,9 +99,10 @@ pub(super) async fn upgrade<D: Door>(
         return Err(Refused::coded(Code::Unavailable, "the server goes down"));
     }
     let guest = match graphql::authenticate(&gate.door, headers).await? {
-        Some(viewer) => Some(seat(&gate, viewer).ok_or_else(|| {
-            Refused::coded(Code::RateLimited, "this client has too many sockets open")
-        })?),
+        Some(viewer) => Some(
+            seat(&gate, viewer)
+                .ok_or_else(|| Refused::coded(Code::RateLimited, "this client has too many sockets open"))?,
+        ),
         None => None,
     };
     let offered = first_offered(headers);
@@ -158,9 +159,9 @@ fn is_welcome(headers: &HeaderMap, allows: impl Fn(&str) -> bool) -> bool {
         return false;
     };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let own = origin.split_once("://").is_some_and(|(_, authority)| {
-        host.is_some_and(|host| host.eq_ignore_ascii_case(authority))
-    });
+    let own = origin
+        .split_once("://")
+        .is_some_and(|(_, authority)| host.is_some_and(|host| host.eq_ignore_ascii_case(authority)));
     own || allows(origin)
 }
 
@@ -183,11 +184,7 @@ enum End {
 }
 
 /// The whole conversation: introduction, then operations.
-async fn attend<D: Door>(
-    gate: &Gate<D>,
-    socket: &mut WebSocket,
-    guest: Option<Guest<D::Viewer>>,
-) -> End {
+async fn attend<D: Door>(gate: &Gate<D>, socket: &mut WebSocket, guest: Option<Guest<D::Viewer>>) -> End {
     let shutdown = gate.door.shutdown();
     let introduction = timeout(gate.bounds.socket.init_within, greet(gate, socket, guest));
     let introduced = tokio::select! {
@@ -244,8 +241,7 @@ async fn admit<D: Door>(gate: &Gate<D>, token: &str) -> Result<Guest<D::Viewer>,
             return Err(Close::try_again_later("the token cannot be checked now"));
         }
     };
-    seat(gate, viewer)
-        .ok_or_else(|| Close::try_again_later("this client has too many sockets open"))
+    seat(gate, viewer).ok_or_else(|| Close::try_again_later("this client has too many sockets open"))
 }
 
 /// The end of the token.
@@ -279,9 +275,7 @@ async fn hear(socket: &mut WebSocket, most: usize) -> Result<Option<String>, End
         Some(Ok(Message::Text(text))) if text.len() > most => Err(End::Close(Close::too_big())),
         Some(Ok(Message::Text(text))) => Ok(Some(text.as_str().to_owned())),
         Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
-        Some(Ok(Message::Binary(_))) => {
-            Err(End::Close(Close::bad_message("Invalid message: binary")))
-        }
+        Some(Ok(Message::Binary(_))) => Err(End::Close(Close::bad_message("Invalid message: binary"))),
         Some(Ok(Message::Close(_))) => {
             // The answer to it is written when the socket is asked for more.
             while let Some(Ok(_)) = socket.recv().await {}

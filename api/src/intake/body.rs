@@ -8,11 +8,23 @@ use serde_json::Value;
 
 /// SHA-256 over everything of an event that means something. The same event sent through another door, with its properties in
 /// another order or its instant in another offset, has the same digest.
-pub fn digest(event_type: &str, member: &str, occurred_at: DateTime<Utc>, time_zone: Option<&str>, properties: &Value) -> [u8; 32] {
+pub fn digest(
+    event_type: &str,
+    member: &str,
+    occurred_at: DateTime<Utc>,
+    time_zone: Option<&str>,
+    properties: &Value,
+) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
     let occurred_at = occurred_at.timestamp_micros().to_string();
     // Each part is preceded by its length, so that no two different events can run together into one text.
-    for part in [event_type, member, &occurred_at, time_zone.unwrap_or(""), &canonical(properties).to_string()] {
+    for part in [
+        event_type,
+        member,
+        &occurred_at,
+        time_zone.unwrap_or(""),
+        &canonical(properties).to_string(),
+    ] {
         context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         context.update(part.as_bytes());
     }
@@ -25,8 +37,16 @@ pub fn digest(event_type: &str, member: &str, occurred_at: DateTime<Utc>, time_z
 fn canonical(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
-            let sorted: BTreeMap<&String, Value> = fields.iter().map(|(name, value)| (name, canonical(value))).collect();
-            Value::Object(sorted.into_iter().map(|(name, value)| (name.clone(), value)).collect())
+            let sorted: BTreeMap<&String, Value> = fields
+                .iter()
+                .map(|(name, value)| (name, canonical(value)))
+                .collect();
+            Value::Object(
+                sorted
+                    .into_iter()
+                    .map(|(name, value)| (name.clone(), value))
+                    .collect(),
+            )
         }
         Value::Array(items) => Value::Array(items.iter().map(canonical).collect()),
         other => other.clone(),
@@ -58,7 +78,13 @@ mod tests {
             digest("u", "m", at("2026-01-01T09:00:00Z"), None, &json!({"a": 1})),
             digest("t", "n", at("2026-01-01T09:00:00Z"), None, &json!({"a": 1})),
             digest("t", "m", at("2026-01-01T09:00:01Z"), None, &json!({"a": 1})),
-            digest("t", "m", at("2026-01-01T09:00:00Z"), Some("UTC"), &json!({"a": 1})),
+            digest(
+                "t",
+                "m",
+                at("2026-01-01T09:00:00Z"),
+                Some("UTC"),
+                &json!({"a": 1}),
+            ),
             digest("t", "m", at("2026-01-01T09:00:00Z"), None, &json!({"a": 2})),
             digest("tm", "", at("2026-01-01T09:00:00Z"), None, &json!({"a": 1})),
         ];

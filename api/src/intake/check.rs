@@ -63,15 +63,31 @@ pub struct Local {
 /// Checks the form of a candidate: what can be said without knowing the employer.
 pub fn form(candidate: &Candidate) -> Result<WellFormed, Fault> {
     if !validate::is_external_id(&candidate.id) {
-        return Err(Fault::invalid(&["id"], "1 to 255 characters, none of them a control character"));
+        return Err(Fault::invalid(
+            &["id"],
+            "1 to 255 characters, none of them a control character",
+        ));
     }
     if !validate::is_external_id(&candidate.source) {
-        return Err(Fault::invalid(&["source"], "1 to 255 characters, none of them a control character"));
+        return Err(Fault::invalid(
+            &["source"],
+            "1 to 255 characters, none of them a control character",
+        ));
     }
-    let occurred_at = candidate.occurred_at.clone().map_err(|message| Fault::invalid(&["occurredAt"], message))?;
-    let time_zone = candidate.time_zone.clone().map_err(|message| Fault::invalid(&["timeZone"], message))?;
-    let invalid_properties = |message: &str| Fault::new(FaultCode::InvalidProperties, &["properties"], message);
-    let properties = candidate.properties.clone().map_err(|message| invalid_properties(&message))?;
+    let occurred_at = candidate
+        .occurred_at
+        .clone()
+        .map_err(|message| Fault::invalid(&["occurredAt"], message))?;
+    let time_zone = candidate
+        .time_zone
+        .clone()
+        .map_err(|message| Fault::invalid(&["timeZone"], message))?;
+    let invalid_properties =
+        |message: &str| Fault::new(FaultCode::InvalidProperties, &["properties"], message);
+    let properties = candidate
+        .properties
+        .clone()
+        .map_err(|message| invalid_properties(&message))?;
     if !properties.is_object() {
         return Err(invalid_properties("the properties are a JSON object"));
     }
@@ -82,20 +98,37 @@ pub fn form(candidate: &Candidate) -> Result<WellFormed, Fault> {
     if properties_text.len() > PROPERTIES_MAX {
         return Err(invalid_properties("the properties are longer than 16 KiB"));
     }
-    let digest =
-        super::body::digest(&candidate.event_type, &candidate.member, occurred_at, time_zone.map(Tz::name), &properties);
-    Ok(WellFormed { occurred_at, time_zone, properties, properties_text, digest })
+    let digest = super::body::digest(
+        &candidate.event_type,
+        &candidate.member,
+        occurred_at,
+        time_zone.map(Tz::name),
+        &properties,
+    );
+    Ok(WellFormed {
+        occurred_at,
+        time_zone,
+        properties,
+        properties_text,
+        digest,
+    })
 }
 
 /// Checks a well-formed candidate against its type.
 pub fn fits_type(event: &WellFormed, item: &MenuItem, now: DateTime<Utc>) -> Result<(), Fault> {
     let event_type = &item.event_type;
     if event.occurred_at < now - TimeDelta::seconds(event_type.max_late_seconds) {
-        let message = format!("it happened more than {} ago", days_or_seconds(event_type.max_late_seconds));
+        let message = format!(
+            "it happened more than {} ago",
+            days_or_seconds(event_type.max_late_seconds)
+        );
         return Err(Fault::new(FaultCode::TooLate, &["occurredAt"], message));
     }
     if event.occurred_at > now + TimeDelta::seconds(event_type.max_future_seconds) {
-        let message = format!("it happens more than {} from now", days_or_seconds(event_type.max_future_seconds));
+        let message = format!(
+            "it happens more than {} from now",
+            days_or_seconds(event_type.max_future_seconds)
+        );
         return Err(Fault::new(FaultCode::InFuture, &["occurredAt"], message));
     }
     item.check_properties(&event.properties)
@@ -104,24 +137,40 @@ pub fn fits_type(event: &WellFormed, item: &MenuItem, now: DateTime<Utc>) -> Res
 /// When it happened where it happened: by the zone of the event, else of the member, else of the employer.
 pub fn local(event: &WellFormed, member: Option<&member::Model>, employer: &employer::Model) -> Local {
     let named = |zone: Option<&str>| zone.and_then(|zone| zone.parse::<Tz>().ok());
-    let (zone, origin) = match (event.time_zone, named(member.and_then(|member| member.time_zone.as_deref()))) {
+    let (zone, origin) = match (
+        event.time_zone,
+        named(member.and_then(|member| member.time_zone.as_deref())),
+    ) {
         (Some(zone), _) => (zone, ZoneOrigin::Event),
         (None, Some(zone)) => (zone, ZoneOrigin::Member),
-        (None, None) => (named(Some(&employer.time_zone)).unwrap_or(Tz::UTC), ZoneOrigin::Employer),
+        (None, None) => (
+            named(Some(&employer.time_zone)).unwrap_or(Tz::UTC),
+            ZoneOrigin::Employer,
+        ),
     };
-    let time = calendar::civil(event.occurred_at, zone).format("%Y-%m-%dT%H:%M:%S%.f").to_string();
+    let time = calendar::civil(event.occurred_at, zone)
+        .format("%Y-%m-%dT%H:%M:%S%.f")
+        .to_string();
     Local { time, zone, origin }
 }
 
 /// Checks that the member was eligible on the local date of the event.
 pub fn eligible(local: &Local, member: &member::Model) -> Result<(), Fault> {
-    let Some(day) = local.time.get(..10).and_then(|day| day.parse::<chrono::NaiveDate>().ok()) else {
+    let Some(day) = local
+        .time
+        .get(..10)
+        .and_then(|day| day.parse::<chrono::NaiveDate>().ok())
+    else {
         return Err(Fault::invalid(&["occurredAt"], "out of the range of dates"));
     };
     let before = member.eligible_from.is_some_and(|from| day < from);
     let after = member.eligible_until.is_some_and(|until| until < day);
     if before || after {
-        return Err(Fault::new(FaultCode::NotEligible, &["member"], "the member was not eligible on that day"));
+        return Err(Fault::new(
+            FaultCode::NotEligible,
+            &["member"],
+            "the member was not eligible on that day",
+        ));
     }
     Ok(())
 }
@@ -132,5 +181,9 @@ pub fn acceptable_until(event: &WellFormed, item: &MenuItem) -> Timestamp {
 }
 
 fn days_or_seconds(seconds: i64) -> String {
-    if seconds > 0 && seconds % 86_400 == 0 { format!("{} days", seconds / 86_400) } else { format!("{seconds} seconds") }
+    if seconds > 0 && seconds % 86_400 == 0 {
+        format!("{} days", seconds / 86_400)
+    } else {
+        format!("{seconds} seconds")
+    }
 }

@@ -1,5 +1,7 @@
 //! The group commit: the events of all callers that have gathered, in one transaction, each table written once.
 
+#![expect(clippy::indexing_slicing, reason = "an index is the place of an item in the group that it was taken from")]
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -76,7 +78,12 @@ impl Committer {
     async fn commit_once(&self, group: &[Request]) -> Result<Vec<Vec<ItemResult>>, DbErr> {
         let mut items: Vec<Item<'_>> = group
             .iter()
-            .flat_map(|request| request.candidates.iter().map(|candidate| Item::new(request.employer, candidate)))
+            .flat_map(|request| {
+                request
+                    .candidates
+                    .iter()
+                    .map(|candidate| Item::new(request.employer, candidate))
+            })
             .collect();
         let txn = self.db.write_txn().await?;
         let queued = self.judge(&*txn, &mut items).await?;
@@ -93,13 +100,19 @@ impl Committer {
             .iter()
             .map(|request| {
                 let ids = request.candidates.iter().map(|candidate| candidate.id.clone());
-                ids.zip(statuses.by_ref()).map(|(id, status)| ItemResult { id, status }).collect()
+                ids.zip(statuses.by_ref())
+                    .map(|(id, status)| ItemResult { id, status })
+                    .collect()
             })
             .collect())
     }
 
     /// Settles every item and writes what is accepted; returns what was queued.
-    async fn judge(&self, connection: &impl ConnectionTrait, items: &mut [Item<'_>]) -> Result<Vec<Event>, DbErr> {
+    async fn judge(
+        &self,
+        connection: &impl ConnectionTrait,
+        items: &mut [Item<'_>],
+    ) -> Result<Vec<Event>, DbErr> {
         let now = self.clock.now();
         let mut employers: Vec<EmployerId> = items.iter().map(|item| item.employer).collect();
         employers.sort_unstable();
@@ -107,7 +120,9 @@ impl Committer {
         let menus = self.menus.load(connection, employers).await?;
         let members = self.members(connection, items, &menus).await?;
         for item in items.iter_mut() {
-            let (Some(form), Some(menu)) = (&item.form, menus.get(&item.employer)) else { continue };
+            let (Some(form), Some(menu)) = (&item.form, menus.get(&item.employer)) else {
+                continue;
+            };
             match self.acceptable(item, form, menu, &members, now) {
                 Ok((event, until)) => item.verdict = Verdict::Acceptable(Box::new(event), until),
                 Err(fault) => item.verdict = Verdict::Settled(Status::Rejected(fault)),
@@ -121,20 +136,31 @@ impl Committer {
                 firsts.entry(item.identity()).or_insert(index);
             }
         }
-        let receipts: Vec<Receipt> = firsts.values().filter_map(|index| items[*index].receipt(now.into())).collect();
+        let receipts: Vec<Receipt> = firsts
+            .values()
+            .filter_map(|index| items[*index].receipt(now.into()))
+            .collect();
         let fresh: HashSet<Identity> = if receipts.is_empty() {
             HashSet::new()
         } else {
-            receipt::insert_new(connection, receipts).await?.into_iter().collect()
+            receipt::insert_new(connection, receipts)
+                .await?
+                .into_iter()
+                .collect()
         };
         let known = self.known(connection, items, &fresh).await?;
         let mut queued = Vec::new();
         for index in 0..items.len() {
             let identity = items[index].identity();
-            let Some(digest) = items[index].form.as_ref().map(|form| form.digest) else { continue };
+            let Some(digest) = items[index].form.as_ref().map(|form| form.digest) else {
+                continue;
+            };
             let is_first = firsts.get(&identity) == Some(&index);
             let before = if fresh.contains(&identity) {
-                firsts.get(&identity).and_then(|first| items[*first].form.as_ref()).map(|form| form.digest.to_vec())
+                firsts
+                    .get(&identity)
+                    .and_then(|first| items[*first].form.as_ref())
+                    .map(|form| form.digest.to_vec())
             } else {
                 known.get(&identity).cloned()
             };
@@ -147,7 +173,8 @@ impl Committer {
                 // It was accepted before, even if by now it would be too late: a retry gets its success.
                 (_, Some(before)) if before == digest => item.verdict = Verdict::Settled(Status::Duplicate),
                 (Verdict::Acceptable(..), Some(_)) => {
-                    let fault = Fault::new(FaultCode::Conflict, &["id"], "this id was used for another event");
+                    let fault =
+                        Fault::new(FaultCode::Conflict, &["id"], "this id was used for another event");
                     item.verdict = Verdict::Settled(Status::Rejected(fault));
                 }
                 _ => {}
@@ -170,27 +197,43 @@ impl Committer {
         items: &[Item<'_>],
         menus: &HashMap<EmployerId, Arc<Menu>>,
     ) -> Result<HashMap<(EmployerId, String), member::Model>, DbErr> {
-        let mut wanted: Vec<(EmployerId, String)> =
-            items.iter().filter(|item| item.form.is_some()).map(|item| (item.employer, item.candidate.member.clone())).collect();
+        let mut wanted: Vec<(EmployerId, String)> = items
+            .iter()
+            .filter(|item| item.form.is_some())
+            .map(|item| (item.employer, item.candidate.member.clone()))
+            .collect();
         wanted.retain(|(_, external_id)| validate::is_external_id(external_id));
         wanted.sort_unstable();
         wanted.dedup();
         if wanted.is_empty() {
             return Ok(HashMap::new());
         }
-        let by_key = |rows: Vec<member::Model>| rows.into_iter().map(|row| ((row.employer_id, row.external_id.clone()), row));
-        let mut members: HashMap<_, _> = by_key(member::list_by_external_ids(connection, &wanted).await?).collect();
+        let by_key = |rows: Vec<member::Model>| {
+            rows.into_iter()
+                .map(|row| ((row.employer_id, row.external_id.clone()), row))
+        };
+        let mut members: HashMap<_, _> =
+            by_key(member::list_by_external_ids(connection, &wanted).await?).collect();
         let now = self.clock.now();
         let enrols = |item: &&Item<'_>| {
-            let menu = menus.get(&item.employer).filter(|menu| menu.employer.enrolment == Enrolment::Open);
+            let menu = menus
+                .get(&item.employer)
+                .filter(|menu| menu.employer.enrolment == Enrolment::Open);
             let menu_item = menu.and_then(|menu| menu.find(&item.candidate.event_type));
             // An event that is refused enrols nobody.
-            item.form.as_ref().zip(menu_item).is_some_and(|(form, menu_item)| check::fits_type(form, menu_item, now).is_ok())
+            item.form
+                .as_ref()
+                .zip(menu_item)
+                .is_some_and(|(form, menu_item)| check::fits_type(form, menu_item, now).is_ok())
         };
-        let enrolling: HashSet<(EmployerId, &str)> =
-            items.iter().filter(enrols).map(|item| (item.employer, item.candidate.member.as_str())).collect();
+        let enrolling: HashSet<(EmployerId, &str)> = items
+            .iter()
+            .filter(enrols)
+            .map(|item| (item.employer, item.candidate.member.as_str()))
+            .collect();
         wanted.retain(|(employer, external_id)| {
-            enrolling.contains(&(*employer, external_id.as_str())) && !members.contains_key(&(*employer, external_id.clone()))
+            enrolling.contains(&(*employer, external_id.as_str()))
+                && !members.contains_key(&(*employer, external_id.clone()))
         });
         if !wanted.is_empty() {
             let now = Timestamp::from(now);
@@ -227,11 +270,21 @@ impl Committer {
     ) -> Result<(Event, Timestamp), Fault> {
         let candidate = item.candidate;
         let menu_item = menu.find(&candidate.event_type).ok_or_else(|| {
-            Fault::new(FaultCode::UnknownEventType, &["type"], "the employer has no event type of this key")
+            Fault::new(
+                FaultCode::UnknownEventType,
+                &["type"],
+                "the employer has no event type of this key",
+            )
         })?;
         let member = members
             .get(&(item.employer, candidate.member.clone()))
-            .ok_or_else(|| Fault::new(FaultCode::UnknownMember, &["member"], "the employer has no member of this id"))?;
+            .ok_or_else(|| {
+                Fault::new(
+                    FaultCode::UnknownMember,
+                    &["member"],
+                    "the employer has no member of this id",
+                )
+            })?;
         check::fits_type(form, menu_item, now)?;
         let local = check::local(form, Some(member), &menu.employer);
         check::eligible(&local, member)?;
@@ -262,8 +315,12 @@ impl Committer {
         items: &[Item<'_>],
         fresh: &HashSet<Identity>,
     ) -> Result<HashMap<Identity, Vec<u8>>, DbErr> {
-        let mut wanted: Vec<Identity> =
-            items.iter().filter(|item| item.form.is_some()).map(Item::identity).filter(|identity| !fresh.contains(identity)).collect();
+        let mut wanted: Vec<Identity> = items
+            .iter()
+            .filter(|item| item.form.is_some())
+            .map(Item::identity)
+            .filter(|identity| !fresh.contains(identity))
+            .collect();
         if wanted.is_empty() {
             return Ok(HashMap::new());
         }
@@ -272,7 +329,16 @@ impl Committer {
         let rows = receipt::list(connection, &wanted).await?;
         Ok(rows
             .into_iter()
-            .map(|row| (Identity { employer_id: row.employer_id, source: row.source, event_id: row.event_id }, row.body_digest))
+            .map(|row| {
+                (
+                    Identity {
+                        employer_id: row.employer_id,
+                        source: row.source,
+                        event_id: row.event_id,
+                    },
+                    row.body_digest,
+                )
+            })
             .collect())
     }
 }
@@ -282,8 +348,18 @@ impl<'a> Item<'a> {
         let unknown = || Fault::not_found(&["employer"], "there is no such employer");
         match check::form(candidate) {
             // Replaced as soon as the employer's menu is at hand.
-            Ok(form) => Self { employer, candidate, form: Some(form), verdict: Verdict::Settled(Status::Rejected(unknown())) },
-            Err(fault) => Self { employer, candidate, form: None, verdict: Verdict::Settled(Status::Rejected(fault)) },
+            Ok(form) => Self {
+                employer,
+                candidate,
+                form: Some(form),
+                verdict: Verdict::Settled(Status::Rejected(unknown())),
+            },
+            Err(fault) => Self {
+                employer,
+                candidate,
+                form: None,
+                verdict: Verdict::Settled(Status::Rejected(fault)),
+            },
         }
     }
 
@@ -297,9 +373,12 @@ impl<'a> Item<'a> {
 
     fn receipt(&self, now: Timestamp) -> Option<Receipt> {
         match (&self.verdict, &self.form) {
-            (Verdict::Acceptable(_, until), Some(form)) => {
-                Some(Receipt { identity: self.identity(), body_digest: form.digest, accepted_at: now, expires_at: *until })
-            }
+            (Verdict::Acceptable(_, until), Some(form)) => Some(Receipt {
+                identity: self.identity(),
+                body_digest: form.digest,
+                accepted_at: now,
+                expires_at: *until,
+            }),
             _ => None,
         }
     }
@@ -312,23 +391,39 @@ impl<'a> Item<'a> {
         match self.verdict {
             Verdict::Settled(status) => status,
             // Every acceptable item is settled by its receipt, which is either new or known.
-            Verdict::Acceptable(..) => {
-                Status::Rejected(Fault::new(FaultCode::Conflict, &["id"], "another request with this id is under way; send it again"))
-            }
+            Verdict::Acceptable(..) => Status::Rejected(Fault::new(
+                FaultCode::Conflict,
+                &["id"],
+                "another request with this id is under way; send it again",
+            )),
         }
     }
 }
 
 /// The refusals among the items, counted by employer, type and reason. A type the employer does not have is counted without its
 /// name: what a caller makes up does not become rows.
-fn refusals(items: &[Item<'_>], menus: &HashMap<EmployerId, Arc<Menu>>, day: chrono::NaiveDate) -> Vec<Refusal> {
+fn refusals(
+    items: &[Item<'_>],
+    menus: &HashMap<EmployerId, Arc<Menu>>,
+    day: chrono::NaiveDate,
+) -> Vec<Refusal> {
     let mut counts: BTreeMap<(EmployerId, String, &'static str), i64> = BTreeMap::new();
     for item in items {
-        let Verdict::Settled(Status::Rejected(fault)) = &item.verdict else { continue };
-        let Some(menu) = menus.get(&item.employer) else { continue };
+        let Verdict::Settled(Status::Rejected(fault)) = &item.verdict else {
+            continue;
+        };
+        let Some(menu) = menus.get(&item.employer) else {
+            continue;
+        };
         let known = menu.find(&item.candidate.event_type).is_some();
-        let event_type = if known { item.candidate.event_type.clone() } else { String::new() };
-        *counts.entry((item.employer, event_type, fault.code.as_str())).or_default() += 1;
+        let event_type = if known {
+            item.candidate.event_type.clone()
+        } else {
+            String::new()
+        };
+        *counts
+            .entry((item.employer, event_type, fault.code.as_str()))
+            .or_default() += 1;
     }
     counts
         .into_iter()

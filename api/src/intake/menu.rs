@@ -27,23 +27,41 @@ pub struct Menu {
 
 /// Compiles a JSON Schema; an error says what is wrong with it.
 pub fn compile(schema: &Value) -> Result<Validator, String> {
-    jsonschema::options().should_validate_formats(true).build(schema).map_err(|error| error.to_string())
+    jsonschema::options()
+        .should_validate_formats(true)
+        .build(schema)
+        .map_err(|error| error.to_string())
 }
 
 impl MenuItem {
     fn new(event_type: event_type::Model) -> Self {
         // A schema was compiled when the event type was created; should one not compile any more, nothing is checked by it.
-        let validator = event_type.properties_schema.as_ref().and_then(|schema| compile(schema).ok());
-        Self { event_type, validator }
+        let validator = event_type
+            .properties_schema
+            .as_ref()
+            .and_then(|schema| compile(schema).ok());
+        Self {
+            event_type,
+            validator,
+        }
     }
 
     /// Checks properties against the schema. The fault says where and which rule, never the value: it may be health data.
     pub fn check_properties(&self, properties: &Value) -> Result<(), Fault> {
-        let Some(validator) = &self.validator else { return Ok(()) };
-        let Some(error) = validator.iter_errors(properties).next() else { return Ok(()) };
+        let Some(validator) = &self.validator else {
+            return Ok(());
+        };
+        let Some(error) = validator.iter_errors(properties).next() else {
+            return Ok(());
+        };
         let place = error.instance_path().to_string();
-        let path: Vec<&str> = std::iter::once("properties").chain(place.split('/').filter(|part| !part.is_empty())).collect();
-        let message = format!("does not fit the schema of the event type ({})", error.schema_path());
+        let path: Vec<&str> = std::iter::once("properties")
+            .chain(place.split('/').filter(|part| !part.is_empty()))
+            .collect();
+        let message = format!(
+            "does not fit the schema of the event type ({})",
+            error.schema_path()
+        );
         Err(Fault::new(FaultCode::InvalidProperties, &path, message))
     }
 }
@@ -71,12 +89,19 @@ impl Menus {
         let mut loaded = HashMap::new();
         for employer in employer::list_by_ids(connection, employers).await? {
             let id = employer.id;
-            let known = self.lock().get(&id).filter(|menu| menu.employer.catalogue_version == employer.catalogue_version).cloned();
+            let known = self
+                .lock()
+                .get(&id)
+                .filter(|menu| menu.employer.catalogue_version == employer.catalogue_version)
+                .cloned();
             let menu = match known {
                 Some(menu) => menu,
                 None => {
                     let items = event_type::list(connection, id).await?;
-                    let items = items.into_iter().map(|row| (row.key.clone(), MenuItem::new(row))).collect();
+                    let items = items
+                        .into_iter()
+                        .map(|row| (row.key.clone(), MenuItem::new(row)))
+                        .collect();
                     let fresh = Arc::new(Menu { employer, items });
                     self.lock().insert(id, Arc::clone(&fresh));
                     fresh

@@ -5,6 +5,8 @@
 //! way the text of the statement does not depend on the number of rows, so it is prepared once, and a thousand rows cost one
 //! round trip.
 
+#![expect(clippy::indexing_slicing, reason = "the columns of one set of rows are of one length, and rows are counted from it")]
+
 use sea_orm::sea_query::{ArrayType, Value};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement};
 use serde_json::Value as Json;
@@ -24,7 +26,11 @@ pub struct Sql {
 impl Sql {
     /// An empty statement for this kind of database.
     pub fn new(kind: Kind) -> Self {
-        Self { kind, text: String::new(), values: Vec::new() }
+        Self {
+            kind,
+            text: String::new(),
+            values: Vec::new(),
+        }
     }
 
     /// A statement for the database behind `connection` that starts with `text`.
@@ -45,7 +51,11 @@ impl Sql {
 
     /// Adds the text of one form on SQLite, of another on PostgreSQL.
     pub fn either(self, sqlite: &str, postgres: &str) -> Self {
-        let text = if self.kind == Kind::Sqlite { sqlite } else { postgres };
+        let text = if self.kind == Kind::Sqlite {
+            sqlite
+        } else {
+            postgres
+        };
         self.push(text)
     }
 
@@ -61,9 +71,16 @@ impl Sql {
         let first = self.values.len() + 1;
         match self.kind {
             Kind::Sqlite => {
-                let columns: Vec<String> =
-                    rows.columns.iter().enumerate().map(|(index, (name, column))| column.from_json(index, name)).collect();
-                self.text.push_str(&format!("(SELECT {} FROM json_each(${first}))", columns.join(", ")));
+                let columns: Vec<String> = rows
+                    .columns
+                    .iter()
+                    .enumerate()
+                    .map(|(index, (name, column))| column.from_json(index, name))
+                    .collect();
+                self.text.push_str(&format!(
+                    "(SELECT {} FROM json_each(${first}))",
+                    columns.join(", ")
+                ));
                 self.values.push(Value::String(Some(rows.into_json())));
             }
             Kind::Postgres => {
@@ -103,11 +120,18 @@ impl Sql {
 
     /// Runs it and reads every row.
     pub async fn all<M: FromQueryResult>(self, connection: &impl ConnectionTrait) -> Result<Vec<M>, DbErr> {
-        super::query(connection, self.statement()).await?.iter().map(|row| M::from_query_result(row, "")).collect()
+        super::query(connection, self.statement())
+            .await?
+            .iter()
+            .map(|row| M::from_query_result(row, ""))
+            .collect()
     }
 
     /// Runs it and reads the first row, if there is one.
-    pub async fn one<M: FromQueryResult>(self, connection: &impl ConnectionTrait) -> Result<Option<M>, DbErr> {
+    pub async fn one<M: FromQueryResult>(
+        self,
+        connection: &impl ConnectionTrait,
+    ) -> Result<Option<M>, DbErr> {
         let row = connection.query_one_raw(self.statement()).await?;
         row.map(|row| M::from_query_result(&row, "")).transpose()
     }
@@ -145,8 +169,15 @@ impl Rows {
     }
 
     /// A column of ids, some of them null.
-    pub fn id_or_null<I: TypedId>(self, name: &'static str, values: impl IntoIterator<Item = Option<I>>) -> Self {
-        self.with(name, Column::IdOrNull(values.into_iter().map(|id| id.map(TypedId::uuid)).collect()))
+    pub fn id_or_null<I: TypedId>(
+        self,
+        name: &'static str,
+        values: impl IntoIterator<Item = Option<I>>,
+    ) -> Self {
+        self.with(
+            name,
+            Column::IdOrNull(values.into_iter().map(|id| id.map(TypedId::uuid)).collect()),
+        )
     }
 
     /// A column of byte strings.
@@ -195,15 +226,19 @@ impl Rows {
     }
 
     fn with(mut self, name: &'static str, column: Column) -> Self {
-        debug_assert!(self.columns.is_empty() || self.len() == column.len(), "columns of one set of rows are of one length");
+        debug_assert!(
+            self.columns.is_empty() || self.len() == column.len(),
+            "columns of one set of rows are of one length"
+        );
         self.columns.push((name, column));
         self
     }
 
     /// All rows as one JSON array of arrays.
     fn into_json(self) -> String {
-        let rows: Vec<Vec<Json>> =
-            (0..self.len()).map(|row| self.columns.iter().map(|(_, column)| column.json(row)).collect()).collect();
+        let rows: Vec<Vec<Json>> = (0..self.len())
+            .map(|row| self.columns.iter().map(|(_, column)| column.json(row)).collect())
+            .collect();
         Json::from(rows.into_iter().map(Json::from).collect::<Vec<_>>()).to_string()
     }
 }
@@ -227,7 +262,11 @@ impl Column {
         match self {
             Self::Id(values) => values[row].simple().to_string().into(),
             Self::IdOrNull(values) => values[row].map_or(Json::Null, |id| id.simple().to_string().into()),
-            Self::Bytes(values) => values[row].iter().map(|byte| format!("{byte:02x}")).collect::<String>().into(),
+            Self::Bytes(values) => values[row]
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
+                .into(),
             Self::Text(values) | Self::Json(values) => values[row].as_str().into(),
             Self::TextOrNull(values) => values[row].as_deref().map_or(Json::Null, Into::into),
             Self::Int(values) => values[row].into(),
@@ -259,7 +298,9 @@ impl Column {
     fn from_array(&self, name: &str) -> String {
         match self {
             // The nil id stands for null: no id of ours is nil, because each starts with the time.
-            Self::IdOrNull(_) => format!("NULLIF({name}, '00000000-0000-0000-0000-000000000000'::uuid) AS {name}"),
+            Self::IdOrNull(_) => {
+                format!("NULLIF({name}, '00000000-0000-0000-0000-000000000000'::uuid) AS {name}")
+            }
             // Text that may be null travels as JSON, where null has a form of its own.
             Self::TextOrNull(_) => format!("{name}::jsonb #>> '{{}}' AS {name}"),
             Self::Json(_) => format!("{name}::jsonb AS {name}"),
@@ -276,10 +317,14 @@ impl Column {
         let text = |text| Value::String(Some(text));
         match self {
             Self::Id(values) => array(ArrayType::Uuid, values, |id| Value::Uuid(Some(id))),
-            Self::IdOrNull(values) => array(ArrayType::Uuid, values, |id| Value::Uuid(Some(id.unwrap_or(Uuid::nil())))),
+            Self::IdOrNull(values) => array(ArrayType::Uuid, values, |id| {
+                Value::Uuid(Some(id.unwrap_or(Uuid::nil())))
+            }),
             Self::Bytes(values) => array(ArrayType::Bytes, values, |bytes| Value::Bytes(Some(bytes))),
             Self::Text(values) | Self::Json(values) => array(ArrayType::String, values, text),
-            Self::TextOrNull(values) => array(ArrayType::String, values, |value| text(Json::from(value).to_string())),
+            Self::TextOrNull(values) => array(ArrayType::String, values, |value| {
+                text(Json::from(value).to_string())
+            }),
             Self::Int(values) => array(ArrayType::BigInt, values, |value| Value::BigInt(Some(value))),
             Self::Bool(values) => array(ArrayType::Bool, values, |value| Value::Bool(Some(value))),
             Self::Date(values) => array(ArrayType::String, values, |date| text(date.to_string())),

@@ -7,9 +7,7 @@
 //! Every function answers for every date chrono can express; at the two ends of its calendar the last, incomplete period is
 //! cut off there.
 
-use chrono::{
-    DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc,
-};
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::{GapInfo, Tz};
 use serde::{Deserialize, Serialize};
 
@@ -67,10 +65,7 @@ pub fn program_day(local: NaiveDateTime, day_starts_at: NaiveTime) -> NaiveDate 
 /// Where they pass that start twice, it ends with the second pass, unless everything between the two belongs to the next
 /// day anyway.
 pub fn day_end(day: NaiveDate, day_starts_at: NaiveTime, zone: Tz) -> DateTime<Utc> {
-    let start_of_next = day
-        .succ_opt()
-        .unwrap_or(NaiveDate::MAX)
-        .and_time(day_starts_at);
+    let start_of_next = day.succ_opt().unwrap_or(NaiveDate::MAX).and_time(day_starts_at);
     let passes = zone.from_local_datetime(&start_of_next);
     let end = if repeats_from(start_of_next, zone) {
         passes.earliest()
@@ -117,19 +112,13 @@ impl Period {
                 NaiveDate::from_ymd_opt(index.div_euclid(12), index.rem_euclid(12) as u32 + 1, 1)
             }
         };
-        first.unwrap_or(if index < 0 {
-            NaiveDate::MIN
-        } else {
-            NaiveDate::MAX
-        })
+        first.unwrap_or(if index < 0 { NaiveDate::MIN } else { NaiveDate::MAX })
     }
 
     /// The last date of a period.
     pub fn last_day(self, index: i32) -> NaiveDate {
         match index.checked_add(1) {
-            Some(next) if self.has(next) => {
-                self.first_day(next).pred_opt().unwrap_or(NaiveDate::MIN)
-            }
+            Some(next) if self.has(next) => self.first_day(next).pred_opt().unwrap_or(NaiveDate::MIN),
             _ => NaiveDate::MAX,
         }
     }
@@ -156,11 +145,7 @@ impl Window {
         match self {
             Window::Day => date.to_string(),
             // The year of a week is the one its Thursday lies in, not always the year of the date.
-            Window::Week => format!(
-                "{:04}-W{:02}",
-                date.iso_week().year(),
-                date.iso_week().week()
-            ),
+            Window::Week => format!("{:04}-W{:02}", date.iso_week().year(), date.iso_week().week()),
             Window::Month => format!("{year:04}-{month:02}"),
             Window::Quarter => format!("{year:04}-Q{}", date.quarter()),
             Window::Year => format!("{year:04}"),
@@ -175,9 +160,7 @@ impl Window {
             Window::Day => Some(date),
             Window::Week => Some(Period::Week.first_day(Period::Week.index(date))),
             Window::Month => date.with_day(1),
-            Window::Quarter => {
-                NaiveDate::from_ymd_opt(date.year(), (date.quarter() - 1) * 3 + 1, 1)
-            }
+            Window::Quarter => NaiveDate::from_ymd_opt(date.year(), (date.quarter() - 1) * 3 + 1, 1),
             Window::Year => NaiveDate::from_ymd_opt(date.year(), 1, 1),
             Window::Program | Window::Ever => return None,
         };

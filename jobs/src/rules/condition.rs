@@ -114,9 +114,7 @@ fn contains(value: &Value, wanted: &Value) -> bool {
 /// Equality by value: 5 and 5.0 are the same number, and nothing equals a value of another type.
 fn equal(left: &Value, right: &Value) -> bool {
     match (left, right) {
-        (Value::Number(left), Value::Number(right)) => {
-            compare(left, right) == Some(Ordering::Equal)
-        }
+        (Value::Number(left), Value::Number(right)) => compare(left, right) == Some(Ordering::Equal),
         _ => left == right,
     }
 }

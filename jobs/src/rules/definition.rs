@@ -104,9 +104,8 @@ fn one() -> i32 {
 impl Definition {
     /// Reads a stored definition.
     pub fn parse(stored: &Value) -> Result<Definition, DefinitionFault> {
-        Definition::deserialize(stored).map_err(|error| {
-            DefinitionFault::at(&[], format!("the definition cannot be read: {error}"))
-        })
+        Definition::deserialize(stored)
+            .map_err(|error| DefinitionFault::at(&[], format!("the definition cannot be read: {error}")))
     }
 
     /// Everything that is wrong with the definition.
@@ -136,11 +135,7 @@ impl Definition {
                 judge,
             }),
             (trigger, judge, limit) => {
-                let faults = [
-                    trigger.err(),
-                    judge.err(),
-                    limit.err().map(|fault| vec![fault]),
-                ];
+                let faults = [trigger.err(), judge.err(), limit.err().map(|fault| vec![fault])];
                 Err(faults.into_iter().flatten().flatten().collect())
             }
         }
@@ -170,10 +165,7 @@ impl StreakDefinition {
                 period: self.period,
                 per_period,
             }),
-            (length, per_period) => Err([length.err(), per_period.err()]
-                .into_iter()
-                .flatten()
-                .collect()),
+            (length, per_period) => Err([length.err(), per_period.err()].into_iter().flatten().collect()),
         }
     }
 }
@@ -204,9 +196,7 @@ fn in_range(value: i32, max: u32, path: &[&str]) -> Result<u32, DefinitionFault>
     u32::try_from(value)
         .ok()
         .filter(|value| (1..=max).contains(value))
-        .ok_or_else(|| {
-            DefinitionFault::at(path, format!("must be between 1 and {max}, not {value}"))
-        })
+        .ok_or_else(|| DefinitionFault::at(path, format!("must be between 1 and {max}, not {value}")))
 }
 
 #[cfg(test)]

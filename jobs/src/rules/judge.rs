@@ -68,10 +68,7 @@ impl<S: Structure> Judge for S {
         let mut awards = Vec::new();
         let mut too_late = Vec::new();
         for (place, occurrence) in matching {
-            if memory
-                .horizon
-                .is_some_and(|horizon| occurrence.day < horizon)
-            {
+            if memory.horizon.is_some_and(|horizon| occurrence.day < horizon) {
                 too_late.push(place);
             } else if let Some(day) = self.take(&mut state, occurrence) {
                 awards.extend(limit.award(&mut memory.earned, day));
@@ -111,11 +108,7 @@ impl<S: Structure> Judge for S {
     }
 }
 
-fn read<S: Structure>(
-    structure: &S,
-    limit: Limit,
-    progress: Option<&str>,
-) -> Result<Memory<S::State>, Fault>
+fn read<S: Structure>(structure: &S, limit: Limit, progress: Option<&str>) -> Result<Memory<S::State>, Fault>
 where
     S::State: DeserializeOwned,
 {
@@ -127,10 +120,9 @@ where
         });
     };
     // The reader's own message may quote what it found, and that is about a member.
-    let memory: Memory<S::State> =
-        serde_json::from_str(text).map_err(|error| Fault::UnreadableProgress {
-            column: error.column(),
-        })?;
+    let memory: Memory<S::State> = serde_json::from_str(text).map_err(|error| Fault::UnreadableProgress {
+        column: error.column(),
+    })?;
     let sound = limit.is_sound(&memory.earned)
         && memory
             .state

@@ -112,10 +112,7 @@ impl Structure for Streak {
             // The completion that is new is the run's last one. It lies at the new period or behind it: the periods left of
             // the new one completed no more than `before` and the run now completes more.
             let periods = after * self.length;
-            self.qualified_on(
-                memory,
-                joined.run.first().saturating_add_unsigned(periods - 1),
-            )
+            self.qualified_on(memory, joined.run.first().saturating_add_unsigned(periods - 1))
         })
     }
 

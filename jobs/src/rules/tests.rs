@@ -7,7 +7,8 @@ fn date(text: &str) -> NaiveDate {
 }
 
 fn incentive(structure: Value, limit: Value) -> Incentive {
-    let stored = json!({ "trigger": { "eventType": "health_data.logged" }, "structure": structure, "limit": limit });
+    let stored =
+        json!({ "trigger": { "eventType": "health_data.logged" }, "structure": structure, "limit": limit });
     Incentive::parse(&stored).expect("a definition")
 }
 
@@ -21,12 +22,7 @@ fn on(days: &[&str]) -> Vec<Occurrence<'static>> {
     days.iter().map(of_day).collect()
 }
 
-fn judge(
-    incentive: &Incentive,
-    progress: Option<&str>,
-    days: &[&str],
-    horizon: &str,
-) -> Evaluation {
+fn judge(incentive: &Incentive, progress: Option<&str>, days: &[&str], horizon: &str) -> Evaluation {
     evaluate(incentive, progress, &Value::Null, &on(days), date(horizon)).expect("an evaluation")
 }
 
@@ -61,8 +57,7 @@ fn a_consistent_logger_is_awarded_once_and_then_hardly_remembered() {
         (false, 0, evaluation.progress.clone())
     );
 
-    let view =
-        progress(&incentive, Some(&evaluation.progress), date("2026-11-25")).expect("a view");
+    let view = progress(&incentive, Some(&evaluation.progress), date("2026-11-25")).expect("a view");
     let expected = ProgressView {
         current: 3.into(),
         required: 3.into(),
@@ -114,14 +109,7 @@ fn events_that_do_not_match_are_as_if_they_had_not_been() {
     occurrences[2].properties = &weight;
     occurrences[2].event_type = "meditation.completed";
     let judge = |attributes: Value| {
-        evaluate(
-            &incentive,
-            None,
-            &attributes,
-            &occurrences,
-            date("2026-11-14"),
-        )
-        .expect("an evaluation")
+        evaluate(&incentive, None, &attributes, &occurrences, date("2026-11-14")).expect("an evaluation")
     };
     assert_eq!(judge(json!({ "plan": "basic" })), judge(json!(null)));
     assert!(!judge(json!(null)).changed);
@@ -147,18 +135,12 @@ fn a_batch_in_any_order_is_judged_in_the_order_of_its_days() {
         .iter()
         .map(|award| (award.ordinal, award.earned_on))
         .collect();
-    assert_eq!(
-        earned_on,
-        [(1, date("2026-11-19")), (2, date("2026-11-20"))]
-    );
+    assert_eq!(earned_on, [(1, date("2026-11-19")), (2, date("2026-11-20"))]);
 }
 
 #[test]
 fn a_streak_awarded_once_a_week_can_be_earned_again_the_week_after() {
-    let incentive = incentive(
-        json!({ "streak": { "length": 2 } }),
-        json!({ "oncePer": "WEEK" }),
-    );
+    let incentive = incentive(json!({ "streak": { "length": 2 } }), json!({ "oncePer": "WEEK" }));
     let days = [
         "2026-11-16",
         "2026-11-17",
@@ -179,12 +161,7 @@ fn a_streak_awarded_once_a_week_can_be_earned_again_the_week_after() {
 #[test]
 fn an_occurrence_after_a_broken_promise_is_named_and_the_others_count() {
     let incentive = incentive(json!({ "streak": { "length": 2 } }), json!("unlimited"));
-    let first = judge(
-        &incentive,
-        None,
-        &["2026-11-01", "2026-11-20"],
-        "2026-11-14",
-    );
+    let first = judge(&incentive, None, &["2026-11-01", "2026-11-20"], "2026-11-14");
     let second = judge(
         &incentive,
         Some(&first.progress),
@@ -195,12 +172,7 @@ fn an_occurrence_after_a_broken_promise_is_named_and_the_others_count() {
     assert_eq!(second.awards.len(), 1);
     // A horizon that made nothing forgotten refuses nothing.
     let first = judge(&incentive, None, &["2026-11-20"], "2026-11-21");
-    let second = judge(
-        &incentive,
-        Some(&first.progress),
-        &["2026-11-19"],
-        "2026-11-21",
-    );
+    let second = judge(&incentive, Some(&first.progress), &["2026-11-19"], "2026-11-21");
     assert_eq!((second.too_late.len(), second.awards.len()), (0, 1));
 }
 
@@ -222,26 +194,14 @@ fn corrupt_progress_is_a_fault_and_never_a_fresh_start() {
         (&streak, r#"{"e":{"n":-1}}"#),
         (&streak, r#"{"e":{"w":["2026-11-16"]}}"#),
         (&streak, r#"{"s":{"p":"DAY","r":[[5,1],[6,1]],"l":null}}"#),
-        (
-            &streak,
-            r#"{"s":{"p":"DAY","r":[[2147483647,2]],"l":null}}"#,
-        ),
-        (
-            &streak,
-            r#"{"s":{"p":"DAY","r":[[5,4294967295]],"l":null}}"#,
-        ),
-        (
-            &streak,
-            r#"{"s":{"p":"DAY","r":[],"t":{"5":[[3,1]]},"l":null}}"#,
-        ),
+        (&streak, r#"{"s":{"p":"DAY","r":[[2147483647,2]],"l":null}}"#),
+        (&streak, r#"{"s":{"p":"DAY","r":[[5,4294967295]],"l":null}}"#),
+        (&streak, r#"{"s":{"p":"DAY","r":[],"t":{"5":[[3,1]]},"l":null}}"#),
         (&streak, r#"{"s":{"l":"2026-11-20"}}"#),
         (&weekly, of_days.as_str()),
         (&windowed, of_days.as_str()),
         (&windowed, r#"{"e":{"n":1,"w":["2026-11-17"]}}"#),
-        (
-            &windowed,
-            r#"{"e":{"n":1,"w":["2026-11-09","2026-11-16"]}}"#,
-        ),
+        (&windowed, r#"{"e":{"n":1,"w":["2026-11-09","2026-11-16"]}}"#),
     ] {
         let evaluation = evaluate(
             incentive,
@@ -262,8 +222,7 @@ fn corrupt_progress_is_a_fault_and_never_a_fresh_start() {
 fn a_fault_says_nothing_about_the_member() {
     let incentive = incentive(json!("immediate"), json!("once"));
     let stored = r#"{"s":{"l":"born 2026-11-20"}}"#;
-    let fault =
-        progress(&incentive, Some(stored), date("2026-11-21")).expect_err("it cannot be read");
+    let fault = progress(&incentive, Some(stored), date("2026-11-21")).expect_err("it cannot be read");
     assert_eq!(
         fault.to_string(),
         "the stored progress cannot be read (at column 27)"

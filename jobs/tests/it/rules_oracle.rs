@@ -50,8 +50,7 @@ fn incentive(demand: Demand, cap: Cap) -> Incentive {
         Cap::Unlimited => json!("unlimited"),
         Cap::OncePer(window) => json!({ "oncePer": window }),
     };
-    let stored =
-        json!({ "trigger": { "eventType": EVENT_TYPE }, "structure": structure, "limit": limit });
+    let stored = json!({ "trigger": { "eventType": EVENT_TYPE }, "structure": structure, "limit": limit });
     Incentive::parse(&stored).expect("a definition")
 }
 
@@ -174,10 +173,7 @@ fn streak() -> impl Strategy<Value = (Demand, Vec<NaiveDate>)> {
 
 fn immediate() -> impl Strategy<Value = (Demand, Vec<NaiveDate>)> {
     let days = start().prop_flat_map(|start| {
-        prop::collection::vec(
-            (0..100_u64).prop_map(move |after| day_after(start, after)),
-            0..16,
-        )
+        prop::collection::vec((0..100_u64).prop_map(move |after| day_after(start, after)), 0..16)
     });
     (Just(Demand::Immediate), days)
 }
@@ -192,10 +188,7 @@ fn counted_cap() -> impl Strategy<Value = Cap> {
 }
 
 fn windowed_cap() -> impl Strategy<Value = Cap> {
-    select(vec![
-        "DAY", "WEEK", "MONTH", "QUARTER", "YEAR", "PROGRAM", "EVER",
-    ])
-    .prop_map(Cap::OncePer)
+    select(vec!["DAY", "WEEK", "MONTH", "QUARTER", "YEAR", "PROGRAM", "EVER"]).prop_map(Cap::OncePer)
 }
 
 fn any_cap() -> impl Strategy<Value = Cap> {
@@ -218,9 +211,7 @@ fn calls(days: Vec<NaiveDate>) -> impl Strategy<Value = Vec<Vec<NaiveDate>>> {
 }
 
 /// Calls, each with a horizon that no later call breaks.
-fn calls_with_horizons(
-    days: Vec<NaiveDate>,
-) -> impl Strategy<Value = Vec<(Vec<NaiveDate>, NaiveDate)>> {
+fn calls_with_horizons(days: Vec<NaiveDate>) -> impl Strategy<Value = Vec<(Vec<NaiveDate>, NaiveDate)>> {
     // Events come within some days of each other's order, as if the phones had been offline for a while.
     let delays = prop::collection::vec(0..12_u64, days.len());
     (

@@ -11,7 +11,10 @@ use crate::graphql::error::{ApiError, UserError, settle};
 use crate::graphql::object::employer::{Grant, grants};
 use crate::graphql::object::{EventType, Incentive, Program};
 use crate::graphql::{app, permit};
-use input::{CreateEventTypeInput, CreateIncentiveInput, CreateProgramInput, GrantPartnerInput, ProgramKeyInput, RevokeGrantInput};
+use input::{
+    CreateEventTypeInput, CreateIncentiveInput, CreateProgramInput, GrantPartnerInput, ProgramKeyInput,
+    RevokeGrantInput,
+};
 
 /// What came of `createEventType`.
 #[derive(SimpleObject)]
@@ -83,7 +86,10 @@ impl EmployerMutation {
     ) -> Result<CreateEventTypePayload, ApiError> {
         let outcome = domain::event_type::create(app(context)?, permit(context)?, input.into()).await;
         let (made, user_errors) = settle(outcome)?;
-        Ok(CreateEventTypePayload { event_type: made.map(EventType), user_errors })
+        Ok(CreateEventTypePayload {
+            event_type: made.map(EventType),
+            user_errors,
+        })
     }
 
     /// Creates a program, in `DRAFT`. Scope: `programs:write` or `operator`.
@@ -93,8 +99,12 @@ impl EmployerMutation {
         context: &Context<'_>,
         #[graphql(desc = "The program.")] input: CreateProgramInput,
     ) -> Result<CreateProgramPayload, ApiError> {
-        let (made, user_errors) = settle(domain::program::create(app(context)?, permit(context)?, input.into()).await)?;
-        Ok(CreateProgramPayload { program: made.map(Program), user_errors })
+        let (made, user_errors) =
+            settle(domain::program::create(app(context)?, permit(context)?, input.into()).await)?;
+        Ok(CreateProgramPayload {
+            program: made.map(Program),
+            user_errors,
+        })
     }
 
     /// Takes a draft into force: events accepted from now on are evaluated, also those that happened before, within the program's
@@ -105,10 +115,18 @@ impl EmployerMutation {
         context: &Context<'_>,
         #[graphql(desc = "The program.")] input: ProgramKeyInput,
     ) -> Result<ProgramPayload, ApiError> {
-        let outcome =
-            domain::program::activate(app(context)?, permit(context)?, input.employer.as_deref(), &input.program).await;
+        let outcome = domain::program::activate(
+            app(context)?,
+            permit(context)?,
+            input.employer.as_deref(),
+            &input.program,
+        )
+        .await;
         let (made, user_errors) = settle(outcome)?;
-        Ok(ProgramPayload { program: made.map(Program), user_errors })
+        Ok(ProgramPayload {
+            program: made.map(Program),
+            user_errors,
+        })
     }
 
     /// Creates an incentive, in version 1. Scope: `programs:write` or `operator`.
@@ -123,7 +141,10 @@ impl EmployerMutation {
             Err(fault) => Err(fault.into()),
         };
         let (made, user_errors) = settle(outcome)?;
-        Ok(CreateIncentivePayload { incentive: made.map(Incentive), user_errors })
+        Ok(CreateIncentivePayload {
+            incentive: made.map(Incentive),
+            user_errors,
+        })
     }
 
     /// Lets a partner know of what is achieved in programs from now on. A grant that is in force stays as it is.
@@ -135,7 +156,14 @@ impl EmployerMutation {
         #[graphql(desc = "The partner and the programs.")] input: GrantPartnerInput,
     ) -> Result<GrantPartnerPayload, ApiError> {
         let (employer, partner) = (input.employer.as_deref(), input.partner.as_str());
-        let outcome = domain::grant::give(app(context)?, permit(context)?, employer, partner, &input.programs).await;
+        let outcome = domain::grant::give(
+            app(context)?,
+            permit(context)?,
+            employer,
+            partner,
+            &input.programs,
+        )
+        .await;
         let (grants, user_errors) = shown(context, outcome).await?;
         Ok(GrantPartnerPayload { grants, user_errors })
     }
@@ -148,7 +176,14 @@ impl EmployerMutation {
         #[graphql(desc = "The partner and the programs.")] input: RevokeGrantInput,
     ) -> Result<RevokeGrantPayload, ApiError> {
         let (employer, partner) = (input.employer.as_deref(), input.partner.as_str());
-        let outcome = domain::grant::revoke(app(context)?, permit(context)?, employer, partner, &input.programs).await;
+        let outcome = domain::grant::revoke(
+            app(context)?,
+            permit(context)?,
+            employer,
+            partner,
+            &input.programs,
+        )
+        .await;
         let (grants, user_errors) = shown(context, outcome).await?;
         Ok(RevokeGrantPayload { grants, user_errors })
     }

@@ -175,8 +175,13 @@ impl IntakeMutation {
         context: &Context<'_>,
         #[graphql(desc = "The members.")] input: RegisterMembersInput,
     ) -> Result<RegisterMembersPayload, ApiError> {
-        let external_ids: Vec<String> = input.members.iter().map(|member| member.external_id.clone()).collect();
-        let members: Vec<Result<Register, Fault>> = input.members.into_iter().map(MemberInput::register).collect();
+        let external_ids: Vec<String> = input
+            .members
+            .iter()
+            .map(|member| member.external_id.clone())
+            .collect();
+        let members: Vec<Result<Register, Fault>> =
+            input.members.into_iter().map(MemberInput::register).collect();
         let employer = input.employer.as_deref();
         let outcome = domain::member::register(app(context)?, permit(context)?, employer, &members).await;
         let (results, user_errors) = settle(outcome)?;
@@ -187,7 +192,12 @@ impl IntakeMutation {
                 Registered::Unchanged(row) => (MemberStatus::Unchanged, Some(Member(row)), None),
                 Registered::Rejected(fault) => (MemberStatus::Rejected, None, Some(fault.into())),
             };
-            MemberResult { external_id, status, member, error }
+            MemberResult {
+                external_id,
+                status,
+                member,
+                error,
+            }
         };
         let results = results.map(|results| external_ids.into_iter().zip(results).map(result).collect());
         Ok(RegisterMembersPayload { results, user_errors })
@@ -205,10 +215,21 @@ impl IntakeMutation {
         let permit = permit::<access::RecordEvents>(context)?;
         let outcome = async {
             if input.events.is_empty() || input.events.len() > EVENTS_MAX {
-                return Err(Fault::new(FaultCode::TooMany, &["events"], format!("1 to {EVENTS_MAX} events")).into());
+                return Err(Fault::new(
+                    FaultCode::TooMany,
+                    &["events"],
+                    format!("1 to {EVENTS_MAX} events"),
+                )
+                .into());
             }
-            let employer = tenant::resolve_id(app.db.read(), permit.viewer(), input.employer.as_deref()).await?;
-            app.intake.offer(employer, input.events.into_iter().map(EventInput::candidate).collect()).await
+            let employer =
+                tenant::resolve_id(app.db.read(), permit.viewer(), input.employer.as_deref()).await?;
+            app.intake
+                .offer(
+                    employer,
+                    input.events.into_iter().map(EventInput::candidate).collect(),
+                )
+                .await
         };
         let (results, user_errors) = settle(outcome.await)?;
         let result = |item: crate::intake::ItemResult| {
@@ -217,9 +238,16 @@ impl IntakeMutation {
                 Status::Duplicate => (EventStatus::Duplicate, None),
                 Status::Rejected(fault) => (EventStatus::Rejected, Some(fault.into())),
             };
-            EventResult { id: item.id.into(), status, error }
+            EventResult {
+                id: item.id.into(),
+                status,
+                error,
+            }
         };
-        Ok(RecordEventsPayload { results: results.map(|results| results.into_iter().map(result).collect()), user_errors })
+        Ok(RecordEventsPayload {
+            results: results.map(|results| results.into_iter().map(result).collect()),
+            user_errors,
+        })
     }
 }
 
@@ -231,8 +259,12 @@ impl EventInput {
             event_type: self.r#type,
             member: self.member,
             occurred_at: self.occurred_at.0.map(|instant| instant.0),
-            time_zone: self.time_zone.map_or(Ok(None), |zone| zone.0.map(|zone| Some(zone.0))),
-            properties: Ok(self.properties.map_or_else(|| serde_json::json!({}), |properties| properties.0)),
+            time_zone: self
+                .time_zone
+                .map_or(Ok(None), |zone| zone.0.map(|zone| Some(zone.0))),
+            properties: Ok(self
+                .properties
+                .map_or_else(|| serde_json::json!({}), |properties| properties.0)),
         }
     }
 }
@@ -241,7 +273,8 @@ impl MemberInput {
     fn register(self) -> Result<Register, Fault> {
         Ok(Register {
             external_id: self.external_id,
-            time_zone: item(self.time_zone, "timeZone")?.map(|zone| zone.map(|zone| zone.0.name().to_owned())),
+            time_zone: item(self.time_zone, "timeZone")?
+                .map(|zone| zone.map(|zone| zone.0.name().to_owned())),
             locale: plain(self.locale),
             email: plain(self.email),
             eligible_from: item(self.eligible_from, "eligibleFrom")?.map(|date| date.map(|date| date.0)),

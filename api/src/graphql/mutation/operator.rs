@@ -172,8 +172,12 @@ impl OperatorMutation {
             default_partner_sharing: defaults.is_some_and(|defaults| defaults.partner_sharing),
             default_email: defaults.is_some_and(|defaults| defaults.email),
         };
-        let (made, user_errors) = settle(domain::employer::create(app(context)?, permit(context)?, create).await)?;
-        Ok(CreateEmployerPayload { employer: made.map(Employer), user_errors })
+        let (made, user_errors) =
+            settle(domain::employer::create(app(context)?, permit(context)?, create).await)?;
+        Ok(CreateEmployerPayload {
+            employer: made.map(Employer),
+            user_errors,
+        })
     }
 
     /// Creates a partner with an empty feed. Scope: `operator`.
@@ -185,7 +189,10 @@ impl OperatorMutation {
     ) -> Result<CreatePartnerPayload, ApiError> {
         let outcome = domain::partner::create(app(context)?, permit(context)?, input.key, input.name).await;
         let (made, user_errors) = settle(outcome)?;
-        Ok(CreatePartnerPayload { partner: made.map(Partner), user_errors })
+        Ok(CreatePartnerPayload {
+            partner: made.map(Partner),
+            user_errors,
+        })
     }
 
     /// Creates an OAuth client. Its secret is shown once. Scope: `operator`.
@@ -201,9 +208,14 @@ impl OperatorMutation {
             partner: input.partner,
             scopes: input.scopes,
         };
-        let (made, user_errors) = settle(domain::client::create(app(context)?, permit(context)?, create).await)?;
+        let (made, user_errors) =
+            settle(domain::client::create(app(context)?, permit(context)?, create).await)?;
         let client_secret = made.as_ref().map(|made| made.secret.expose().to_owned());
-        Ok(CreateClientPayload { client: made.map(|made| Client(made.client)), client_secret, user_errors })
+        Ok(CreateClientPayload {
+            client: made.map(|made| Client(made.client)),
+            client_secret,
+            user_errors,
+        })
     }
 
     /// Gives a client a new secret; the one before is taken a while longer. Scope: `operator`.
@@ -214,10 +226,15 @@ impl OperatorMutation {
         #[graphql(desc = "The client, and for how long.")] input: RotateClientSecretInput,
     ) -> Result<RotateClientSecretPayload, ApiError> {
         let outcome =
-            domain::client::rotate_secret(app(context)?, permit(context)?, &input.client_id, input.overlap.0).await;
+            domain::client::rotate_secret(app(context)?, permit(context)?, &input.client_id, input.overlap.0)
+                .await;
         let (made, user_errors) = settle(outcome)?;
         let client_secret = made.as_ref().map(|made| made.secret.expose().to_owned());
-        Ok(RotateClientSecretPayload { client: made.map(|made| Client(made.client)), client_secret, user_errors })
+        Ok(RotateClientSecretPayload {
+            client: made.map(|made| Client(made.client)),
+            client_secret,
+            user_errors,
+        })
     }
 
     /// Revokes a client for good: within 5 seconds its tokens are refused and its sockets closed. Scope: `operator`.
@@ -229,7 +246,10 @@ impl OperatorMutation {
     ) -> Result<RevokeClientPayload, ApiError> {
         let outcome = domain::client::revoke(app(context)?, permit(context)?, &input.client_id).await;
         let (made, user_errors) = settle(outcome)?;
-        Ok(RevokeClientPayload { client: made.map(Client), user_errors })
+        Ok(RevokeClientPayload {
+            client: made.map(Client),
+            user_errors,
+        })
     }
 
     /// Queues events again that could not be evaluated. Scope: `operator`.
@@ -243,6 +263,9 @@ impl OperatorMutation {
         let ids: Vec<QueuedEventId> = input.ids.iter().filter_map(|id| id.parse().ok()).collect();
         let outcome = domain::dead_event::replay(app(context)?, permit(context)?, ids).await;
         let (count, user_errors) = settle(outcome)?;
-        Ok(ReplayDeadEventsPayload { replayed_count: count.and_then(|count| i32::try_from(count).ok()), user_errors })
+        Ok(ReplayDeadEventsPayload {
+            replayed_count: count.and_then(|count| i32::try_from(count).ok()),
+            user_errors,
+        })
     }
 }

@@ -64,7 +64,9 @@ impl Achievement {
     /// For the partner in whose feed it is.
     pub fn of_partner(entry: &feed::Entry) -> Self {
         Self {
-            seen: Seen::ByPartner { member_ref: entry.member_ref.clone() },
+            seen: Seen::ByPartner {
+                member_ref: entry.member_ref.clone(),
+            },
             employer_id: entry.employer_id,
             id: entry.achievement_id,
             incentive_id: entry.incentive_id,
@@ -89,13 +91,17 @@ impl Achievement {
     /// What it was earned for.
     async fn incentive(&self, context: &Context<'_>) -> Result<Incentive, ApiError> {
         let found = load(context, (self.employer_id, self.incentive_id)).await?;
-        found.map(Incentive).ok_or(ApiError::Internal("an achievement without its incentive"))
+        found
+            .map(Incentive)
+            .ok_or(ApiError::Internal("an achievement without its incentive"))
     }
 
     /// The program it was earned in.
     async fn program(&self, context: &Context<'_>) -> Result<Program, ApiError> {
         let found = load(context, (self.employer_id, self.program_id)).await?;
-        found.map(Program).ok_or(ApiError::Internal("an achievement without its program"))
+        found
+            .map(Program)
+            .ok_or(ApiError::Internal("an achievement without its program"))
     }
 
     /// Who earned it, for whoever may see the member; null to a partner.
@@ -140,7 +146,10 @@ impl Achievement {
     }
 }
 
-async fn load<K>(context: &Context<'_>, key: K) -> Result<Option<<Nouns as async_graphql::dataloader::Loader<K>>::Value>, ApiError>
+async fn load<K>(
+    context: &Context<'_>,
+    key: K,
+) -> Result<Option<<Nouns as async_graphql::dataloader::Loader<K>>::Value>, ApiError>
 where
     K: Send + Sync + std::hash::Hash + Eq + Clone + 'static,
     Nouns: async_graphql::dataloader::Loader<K, Error = std::sync::Arc<sea_orm::DbErr>>,

@@ -20,7 +20,8 @@ impl DeadEvent {
 
     /// The key of its type.
     async fn event_type(&self, context: &Context<'_>) -> Result<Option<String>, ApiError> {
-        let found = event_type::find(app(context)?.db.read(), self.0.employer_id, self.0.event_type_id).await?;
+        let found =
+            event_type::find(app(context)?.db.read(), self.0.employer_id, self.0.event_type_id).await?;
         Ok(found.map(|event_type| event_type.key))
     }
 

@@ -97,7 +97,10 @@ impl Employer {
 
     /// What its members consent to until they say otherwise.
     async fn consent_defaults(&self) -> ConsentDefaults {
-        ConsentDefaults { partner_sharing: self.0.default_partner_sharing, email: self.0.default_email }
+        ConsentDefaults {
+            partner_sharing: self.0.default_partner_sharing,
+            email: self.0.default_email,
+        }
     }
 
     /// When it was created.
@@ -130,7 +133,12 @@ impl Employer {
         #[graphql(desc = "The first day counted, in UTC.")] since: Option<Date>,
     ) -> Result<Vec<RefusedEvents>, ApiError> {
         let app = app(context)?;
-        let month_ago = app.clock.now().date_naive().checked_sub_days(Days::new(30)).unwrap_or_default();
+        let month_ago = app
+            .clock
+            .now()
+            .date_naive()
+            .checked_sub_days(Days::new(30))
+            .unwrap_or_default();
         let rows = refusal::list(app.db.read(), self.0.id, since.map_or(month_ago, |since| since.0)).await?;
         let shown = |row: refusal::Refusal| RefusedEvents {
             on: Date(row.refused_on),
@@ -168,8 +176,16 @@ pub async fn grants(
     let programs = program::list(db, employer).await?;
     let shown = |row: grant::Model| {
         Some(Grant {
-            partner: partners.iter().find(|partner| partner.id == row.partner_id)?.key.clone(),
-            program: programs.iter().find(|program| program.id == row.program_id)?.key.clone(),
+            partner: partners
+                .iter()
+                .find(|partner| partner.id == row.partner_id)?
+                .key
+                .clone(),
+            program: programs
+                .iter()
+                .find(|program| program.id == row.program_id)?
+                .key
+                .clone(),
             granted_at: row.created_at.into(),
             revoked_at: row.revoked_at.map(Into::into),
         })

@@ -108,7 +108,8 @@ pub fn position(partner: PartnerId, cursor: &str) -> Result<i64, ApiError> {
         let (version, rest) = bytes.split_first()?;
         let (owner, position) = rest.split_first_chunk::<16>()?;
         let position = i64::from_be_bytes(position.try_into().ok()?);
-        (*version == CURSOR_VERSION && owner == partner.uuid().as_bytes() && position >= 0).then_some(position)
+        (*version == CURSOR_VERSION && owner == partner.uuid().as_bytes() && position >= 0)
+            .then_some(position)
     };
     read().ok_or_else(|| ApiError::BadInput("`after` is not a cursor of this feed".to_owned()))
 }
@@ -134,7 +135,14 @@ mod tests {
     #[test]
     fn what_is_no_cursor_is_refused() {
         let [own, _] = partners();
-        for bad in ["", "1", "AAAA", "!", &cursor(own, -1), &format!("{}A", cursor(own, 1))] {
+        for bad in [
+            "",
+            "1",
+            "AAAA",
+            "!",
+            &cursor(own, -1),
+            &format!("{}A", cursor(own, 1)),
+        ] {
             assert!(position(own, bad).is_err(), "{bad}");
         }
     }

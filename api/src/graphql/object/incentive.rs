@@ -172,7 +172,8 @@ impl Incentive {
     #[graphql(guard = "Requires::<access::ReadIncentiveVersion>::new()")]
     async fn version(&self, context: &Context<'_>) -> Result<Option<IncentiveVersion>, ApiError> {
         permit::<access::ReadIncentiveVersion>(context)?;
-        let version = incentive::latest_version(app(context)?.db.read(), self.0.employer_id, self.0.id).await?;
+        let version =
+            incentive::latest_version(app(context)?.db.read(), self.0.employer_id, self.0.id).await?;
         Ok(version.and_then(IncentiveVersion::read))
     }
 
@@ -181,7 +182,10 @@ impl Incentive {
     #[graphql(guard = "Requires::<access::ReadIncentiveTally>::new()")]
     async fn tally(&self, context: &Context<'_>) -> Result<Option<Tally>, ApiError> {
         let tally = domain::achievement::tally(app(context)?, permit(context)?, &self.0).await?;
-        Ok(tally.map(|tally| Tally { achievement_count: BigInt(tally.achievements), member_count: BigInt(tally.members) }))
+        Ok(tally.map(|tally| Tally {
+            achievement_count: BigInt(tally.achievements),
+            member_count: BigInt(tally.members),
+        }))
     }
 }
 
@@ -208,22 +212,51 @@ impl IncentiveVersion {
             r#where: trigger
                 .conditions
                 .into_iter()
-                .map(|condition| Condition { path: condition.path, op: condition.op.into(), value: condition.value.map(Json) })
+                .map(|condition| Condition {
+                    path: condition.path,
+                    op: condition.op.into(),
+                    value: condition.value.map(Json),
+                })
                 .collect(),
         });
         let structure = match definition.structure {
-            StructureDefinition::Immediate => Structure { immediate: Some(true), ..Structure::default() },
+            StructureDefinition::Immediate => Structure {
+                immediate: Some(true),
+                ..Structure::default()
+            },
             StructureDefinition::Streak(streak) => Structure {
-                streak: Some(Streak { length: streak.length, period: streak.period.into(), per_period: streak.per_period }),
+                streak: Some(Streak {
+                    length: streak.length,
+                    period: streak.period.into(),
+                    per_period: streak.per_period,
+                }),
                 ..Structure::default()
             },
         };
         let limit = match definition.limit {
-            LimitDefinition::Once => Limit { once: Some(true), ..Limit::default() },
-            LimitDefinition::AtMost(times) => Limit { at_most: Some(times), ..Limit::default() },
-            LimitDefinition::OncePer(window) => Limit { once_per: Some(window.into()), ..Limit::default() },
-            LimitDefinition::Unlimited => Limit { unlimited: Some(true), ..Limit::default() },
+            LimitDefinition::Once => Limit {
+                once: Some(true),
+                ..Limit::default()
+            },
+            LimitDefinition::AtMost(times) => Limit {
+                at_most: Some(times),
+                ..Limit::default()
+            },
+            LimitDefinition::OncePer(window) => Limit {
+                once_per: Some(window.into()),
+                ..Limit::default()
+            },
+            LimitDefinition::Unlimited => Limit {
+                unlimited: Some(true),
+                ..Limit::default()
+            },
         };
-        Some(Self { number: row.version, trigger, structure, limit, published_at: row.published_at.into() })
+        Some(Self {
+            number: row.version,
+            trigger,
+            structure,
+            limit,
+            published_at: row.published_at.into(),
+        })
     }
 }

@@ -54,7 +54,9 @@ impl Member {
             Some(zone) => Ok(stored_zone(zone)),
             None => {
                 let employer = employer::find(app(context)?.db.read(), self.0.employer_id).await?;
-                Ok(stored_zone(employer.as_ref().map_or("UTC", |employer| &employer.time_zone)))
+                Ok(stored_zone(
+                    employer.as_ref().map_or("UTC", |employer| &employer.time_zone),
+                ))
             }
         }
     }
@@ -95,7 +97,8 @@ impl Member {
     ) -> Result<Connection<Cursor, Achievement>, ApiError> {
         let page = Arguments::forward(first, after).page()?;
         let member = (self.0.employer_id, self.0.id);
-        let slice = domain::achievement::list_of_member(app(context)?, permit(context)?, member, page).await?;
+        let slice =
+            domain::achievement::list_of_member(app(context)?, permit(context)?, member, page).await?;
         Ok(connection(slice, |row| row.id, Achievement::of_employer))
     }
 

@@ -21,16 +21,32 @@ impl FeedQuery {
     async fn feed(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "Only entries after this cursor; from the beginning unless given.")] after: Option<String>,
+        #[graphql(desc = "Only entries after this cursor; from the beginning unless given.")] after: Option<
+            String,
+        >,
         #[graphql(desc = "At most so many, 1 to 100.", default = 100)] first: i32,
     ) -> Result<FeedPage, ApiError> {
         let app = app(context)?;
         let partner = domain::feed::partner(&permit::<access::ReadFeed>(context)?)?;
-        let start = after.as_deref().map_or(Ok(0), |cursor| position(partner, cursor))?;
+        let start = after
+            .as_deref()
+            .map_or(Ok(0), |cursor| position(partner, cursor))?;
         domain::feed::require_reached(app, partner, start).await?;
         let page = domain::feed::list(app, partner, start, i64::from(first)).await?;
-        let end_cursor = page.entries.last().map(|entry| cursor(partner, entry.position)).or(after);
-        let entries = page.entries.into_iter().map(|entry| FeedEntry { partner, entry }).collect();
-        Ok(FeedPage { entries, end_cursor, has_more: page.has_more })
+        let end_cursor = page
+            .entries
+            .last()
+            .map(|entry| cursor(partner, entry.position))
+            .or(after);
+        let entries = page
+            .entries
+            .into_iter()
+            .map(|entry| FeedEntry { partner, entry })
+            .collect();
+        Ok(FeedPage {
+            entries,
+            end_cursor,
+            has_more: page.has_more,
+        })
     }
 }

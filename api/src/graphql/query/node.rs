@@ -38,9 +38,13 @@ impl NodeQuery {
 
 async fn find(db: &impl ConnectionTrait, viewer: &Arc<Viewer>, id: &str) -> Result<Option<Node>, DbErr> {
     if let Ok(id) = id.parse::<EmployerId>() {
-        let own = viewer.employer().map_or(viewer.partner().is_none(), |own| own == id);
+        let own = viewer
+            .employer()
+            .map_or(viewer.partner().is_none(), |own| own == id);
         return match own && may::<access::ReadEmployer>(viewer) {
-            true => Ok(employer::find(db, id).await?.map(|row| Node::Employer(Employer(row)))),
+            true => Ok(employer::find(db, id)
+                .await?
+                .map(|row| Node::Employer(Employer(row)))),
             false => Ok(None),
         };
     }
@@ -68,21 +72,30 @@ async fn find_of_employer(
     id: &str,
 ) -> Result<Option<Node>, DbErr> {
     if let (Ok(id), true) = (id.parse(), may::<access::ReadProgram>(viewer)) {
-        return Ok(program::find(db, employer, id).await?.map(|row| Node::Program(Program(row))));
+        return Ok(program::find(db, employer, id)
+            .await?
+            .map(|row| Node::Program(Program(row))));
     }
     if let (Ok(id), true) = (id.parse(), may::<access::ListIncentives>(viewer)) {
-        return Ok(incentive::find(db, employer, id).await?.map(|row| Node::Incentive(Incentive(row))));
+        return Ok(incentive::find(db, employer, id)
+            .await?
+            .map(|row| Node::Incentive(Incentive(row))));
     }
     if let (Ok(id), true) = (id.parse(), may::<access::ReadMember>(viewer)) {
         let found = member::find(db, employer, id).await?;
-        return Ok(found.filter(|row| viewer.member().is_none_or(|own| own == row.id)).map(|row| Node::Member(Member(row))));
+        return Ok(found
+            .filter(|row| viewer.member().is_none_or(|own| own == row.id))
+            .map(|row| Node::Member(Member(row))));
     }
     if let (Ok(id), true) = (id.parse(), may::<access::ListAchievements>(viewer)) {
         let found = achievement::find(db, employer, id).await?;
         let visible = |row: &achievement::Model| {
-            viewer.member().is_none_or(|own| own == row.member_id) && (!row.sensitive || sees_sensitive(viewer))
+            viewer.member().is_none_or(|own| own == row.member_id)
+                && (!row.sensitive || sees_sensitive(viewer))
         };
-        return Ok(found.filter(visible).map(|row| Node::Achievement(Achievement::of_employer(row))));
+        return Ok(found
+            .filter(visible)
+            .map(|row| Node::Achievement(Achievement::of_employer(row))));
     }
     Ok(None)
 }

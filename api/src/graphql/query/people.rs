@@ -43,10 +43,13 @@ impl PeopleQuery {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The employer's own name for the member.")] external_id: String,
-        #[graphql(desc = "The key of the employer; the token's own unless given. The operator must give it.")]
+        #[graphql(
+            desc = "The key of the employer; the token's own unless given. The operator must give it."
+        )]
         employer: Option<String>,
     ) -> Result<Option<Member>, ApiError> {
-        let found = domain::member::find(app(context)?, permit(context)?, employer.as_deref(), &external_id).await?;
+        let found =
+            domain::member::find(app(context)?, permit(context)?, employer.as_deref(), &external_id).await?;
         Ok(found.map(Member))
     }
 
@@ -71,7 +74,13 @@ impl PeopleQuery {
             earned_from: filter.earned_from.map(|date| date.0),
             earned_until: filter.earned_until.map(|date| date.0),
         };
-        let page = Arguments { after, before, first, last }.page()?;
+        let page = Arguments {
+            after,
+            before,
+            first,
+            last,
+        }
+        .page()?;
         let slice = domain::achievement::list(app(context)?, permit(context)?, &wanted, page).await?;
         Ok(connection(slice, |row| row.id, Achievement::of_employer))
     }

@@ -96,7 +96,9 @@ impl SetupQuery {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "Its key.")] key: String,
-        #[graphql(desc = "The key of the employer; the token's own unless given. The operator must give it.")]
+        #[graphql(
+            desc = "The key of the employer; the token's own unless given. The operator must give it."
+        )]
         employer: Option<String>,
     ) -> Result<Option<Program>, ApiError> {
         let found = domain::program::find(app(context)?, permit(context)?, employer.as_deref(), &key).await?;

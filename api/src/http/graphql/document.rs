@@ -199,10 +199,7 @@ pub fn operation<'a>(
 ///
 /// # Errors
 /// The first such variable.
-pub fn require_variables(
-    operation: &OperationDefinition,
-    variables: &Variables,
-) -> Result<(), Refusal> {
+pub fn require_variables(operation: &OperationDefinition, variables: &Variables) -> Result<(), Refusal> {
     for definition in &operation.variable_definitions {
         let of = &definition.node.var_type.node;
         let name = &definition.node.name.node;
@@ -221,10 +218,7 @@ pub fn require_variables(
     Ok(())
 }
 
-fn check_root(
-    operation: &OperationDefinition,
-    document: &ExecutableDocument,
-) -> Result<(), Refusal> {
+fn check_root(operation: &OperationDefinition, document: &ExecutableDocument) -> Result<(), Refusal> {
     let root = &operation.selection_set.node;
     match operation.ty {
         OperationType::Query => Ok(()),

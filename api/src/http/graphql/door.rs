@@ -34,10 +34,7 @@ pub trait Door: Clone + Send + Sync + 'static {
     fn attach(&self, request: Request, viewer: Option<&Self::Viewer>, request_id: &str) -> Request;
 
     /// Judges a bearer token.
-    fn authenticate(
-        &self,
-        bearer: &str,
-    ) -> impl Future<Output = Result<Self::Viewer, AuthFailure>> + Send;
+    fn authenticate(&self, bearer: &str) -> impl Future<Output = Result<Self::Viewer, AuthFailure>> + Send;
 
     /// Whether a viewer of a while ago would still be let in, apart from its token's expiry. Asked of every open socket about once
     /// a second.

@@ -100,12 +100,7 @@ pub struct Answer {
 impl Answer {
     /// Nothing was executed, for one reason.
     #[must_use]
-    pub fn refusal(
-        code: Code,
-        message: impl Into<String>,
-        positions: Vec<Pos>,
-        request_id: &str,
-    ) -> Self {
+    pub fn refusal(code: Code, message: impl Into<String>, positions: Vec<Pos>, request_id: &str) -> Self {
         let mut error = ServerError::new(message, None);
         error.locations = positions;
         Self {
@@ -156,12 +151,7 @@ impl Answer {
     pub fn refused(&self) -> Option<Code> {
         match self.data {
             Some(_) => None,
-            None => Some(
-                self.errors
-                    .first()
-                    .and_then(Code::of)
-                    .unwrap_or(Code::Internal),
-            ),
+            None => Some(self.errors.first().and_then(Code::of).unwrap_or(Code::Internal)),
         }
     }
 }
@@ -318,10 +308,7 @@ mod tests {
 
     #[test]
     fn what_the_library_refused_is_the_callers_to_mend_and_has_no_data() {
-        let answer = answered(
-            Value::Null,
-            vec![ServerError::new("Unknown field \"x\"", None)],
-        );
+        let answer = answered(Value::Null, vec![ServerError::new("Unknown field \"x\"", None)]);
         assert_eq!(answer.refused(), Some(Code::BadUserInput));
         assert_eq!(
             json(&answer),
@@ -351,10 +338,7 @@ mod tests {
             .into_server_error(Pos::default());
         let answer = answered(
             value!({ "other": 1 }),
-            vec![
-                at_field(ServerError::new("x", None)),
-                at_field(unauthenticated),
-            ],
+            vec![at_field(ServerError::new("x", None)), at_field(unauthenticated)],
         );
         assert_eq!(answer.refused(), Some(Code::Unauthenticated));
         assert_eq!(answer.errors.len(), 1);

@@ -46,9 +46,7 @@ pub fn accept(headers: &HeaderMap) -> Option<Media> {
     let graphql = Range::best(&ranges, Media::GraphqlResponse);
     match (graphql, json) {
         (Some(graphql), Some(json)) if graphql > json => Some(Media::GraphqlResponse),
-        (Some(graphql), Some(json)) if graphql == json && graphql.1 == 2 => {
-            Some(Media::GraphqlResponse)
-        }
+        (Some(graphql), Some(json)) if graphql == json && graphql.1 == 2 => Some(Media::GraphqlResponse),
         (_, Some(_)) => Some(Media::Json),
         (Some(_), None) => Some(Media::GraphqlResponse),
         (None, None) => None,
@@ -118,10 +116,7 @@ fn thousandths(text: &str) -> Option<u16> {
 }
 
 fn is_utf8(charset: &str) -> bool {
-    charset
-        .trim()
-        .trim_matches('"')
-        .eq_ignore_ascii_case("utf-8")
+    charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
 }
 
 /// Whether the body is said to be `application/json` in UTF-8. Anything else may have been sent by a form of another site.
@@ -162,8 +157,7 @@ const PREFLIGHTED: [&str; 4] = [
 #[must_use]
 pub fn is_deliberate(headers: &HeaderMap) -> bool {
     let says = |name: &str, value: &str| headers.get(name).is_some_and(|given| given == value);
-    let same_site =
-        !headers.contains_key("sec-fetch-site") || says("sec-fetch-site", "same-origin");
+    let same_site = !headers.contains_key("sec-fetch-site") || says("sec-fetch-site", "same-origin");
     PREFLIGHTED.iter().any(|name| headers.contains_key(*name))
         || (says("sec-fetch-mode", "cors") && same_site)
 }
@@ -223,10 +217,7 @@ mod tests {
             ("application/*", Some(J)),
             ("application/json", Some(J)),
             ("APPLICATION/Graphql-Response+JSON", Some(G)),
-            (
-                "application/json, application/graphql-response+json",
-                Some(G),
-            ),
+            ("application/json, application/graphql-response+json", Some(G)),
             (
                 "application/graphql-response+json;q=0.9, application/json",
                 Some(J),
@@ -250,11 +241,7 @@ mod tests {
             ("", None),
         ];
         for (accepted, expected) in cases {
-            assert_eq!(
-                accept(&headers(&[("accept", accepted)])),
-                expected,
-                "{accepted}"
-            );
+            assert_eq!(accept(&headers(&[("accept", accepted)])), expected, "{accepted}");
         }
         assert_eq!(accept(&HeaderMap::new()), Some(J), "no header at all");
         let mut both = HeaderMap::new();
@@ -301,10 +288,7 @@ mod tests {
             &[("graphql-require-preflight", "1")],
             &[("x-apollo-operation-name", "Q")],
             &[("sec-fetch-mode", "cors")],
-            &[
-                ("sec-fetch-mode", "cors"),
-                ("sec-fetch-site", "same-origin"),
-            ],
+            &[("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")],
         ] {
             assert!(is_deliberate(&headers(yes)), "{yes:?}");
         }
@@ -312,10 +296,7 @@ mod tests {
             &[][..],
             &[("accept", "application/graphql-response+json")],
             &[("sec-fetch-mode", "navigate")],
-            &[
-                ("sec-fetch-mode", "no-cors"),
-                ("sec-fetch-site", "same-origin"),
-            ],
+            &[("sec-fetch-mode", "no-cors"), ("sec-fetch-site", "same-origin")],
             &[("sec-fetch-mode", "cors"), ("sec-fetch-site", "cross-site")],
             &[("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-site")],
         ] {
@@ -335,11 +316,7 @@ mod tests {
             ("abc", Err(NotBearer)),
             ("", Err(NotBearer)),
         ] {
-            assert_eq!(
-                bearer(&headers(&[("authorization", line)])),
-                expected,
-                "{line}"
-            );
+            assert_eq!(bearer(&headers(&[("authorization", line)])), expected, "{line}");
         }
         assert_eq!(bearer(&HeaderMap::new()), Ok(None));
         let mut twice = headers(&[("authorization", "Bearer a")]);

@@ -91,10 +91,7 @@ impl Parameters {
     }
 }
 
-fn parsed<T: Default + for<'de> Deserialize<'de>>(
-    name: &str,
-    text: Option<String>,
-) -> Result<T, String> {
+fn parsed<T: Default + for<'de> Deserialize<'de>>(name: &str, text: Option<String>) -> Result<T, String> {
     match text.as_deref() {
         None | Some("") => Ok(T::default()),
         Some(text) => serde_json::from_str(text)
@@ -128,10 +125,7 @@ mod tests {
             ("{\"query\":null}", "expected a string"),
             ("{\"query\":[\"a\"]}", "expected a string"),
             ("{\"query\":\"{a}\",\"query\":\"{b}\"}", "duplicate field"),
-            (
-                "{\"query\":\"{a}\",\"operationName\":1}",
-                "expected a string",
-            ),
+            ("{\"query\":\"{a}\",\"operationName\":1}", "expected a string"),
             ("{\"query\":\"{a}\",\"variables\":[1]}", "expected a map"),
             ("{\"query\":\"{a}\",\"variables\":\"x\"}", "expected a map"),
             ("{\"query\":\"{a}\",\"extensions\":false}", "expected a map"),
@@ -152,20 +146,14 @@ mod tests {
 
     #[test]
     fn what_is_quoted_back_is_short() {
-        let body = format!(
-            "{{\"query\":\"a\",\"variables\":\"{}\"}}",
-            "é".repeat(50_000)
-        );
+        let body = format!("{{\"query\":\"a\",\"variables\":\"{}\"}}", "é".repeat(50_000));
         let error = Parameters::from_json(body.as_bytes()).expect_err("variables are text");
         assert!(error.len() < 300, "{} bytes", error.len());
     }
 
     #[test]
     fn json_nested_without_end_is_refused() {
-        let body = format!(
-            "{{\"query\":\"a\",\"variables\":{{\"a\":{}",
-            "[".repeat(100_000)
-        );
+        let body = format!("{{\"query\":\"a\",\"variables\":{{\"a\":{}", "[".repeat(100_000));
         Parameters::from_json(body.as_bytes()).expect_err("too deep");
     }
 
@@ -175,8 +163,7 @@ mod tests {
             let uri: Uri = format!("/graphql?{search}").parse().expect("an address");
             Parameters::from_uri(&uri)
         };
-        let parameters =
-            read("query=%7Ba%7D&operationName=x&variables=%7B%22b%22%3A1%7D").expect("reads");
+        let parameters = read("query=%7Ba%7D&operationName=x&variables=%7B%22b%22%3A1%7D").expect("reads");
         assert_eq!(parameters.query, "{a}");
         assert_eq!(parameters.operation_name.as_deref(), Some("x"));
         assert_eq!(parameters.variables.len(), 1);

@@ -33,17 +33,12 @@ impl Seen {
     }
 
     fn message(&self) -> &str {
-        self.body["errors"][0]["message"]
-            .as_str()
-            .unwrap_or_default()
+        self.body["errors"][0]["message"].as_str().unwrap_or_default()
     }
 }
 
 async fn send(toy: &Toy, request: Request<Body>) -> Seen {
-    let response = router(toy.clone())
-        .oneshot(request)
-        .await
-        .expect("infallible");
+    let response = router(toy.clone()).oneshot(request).await.expect("infallible");
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.expect("a body");
     let seen = Seen {
@@ -77,11 +72,7 @@ fn post() -> Builder {
 
 async fn ask_as(toy: &Toy, accept: &str, body: Value) -> Seen {
     let request = post().header("accept", accept);
-    send(
-        toy,
-        request.body(body.to_string().into()).expect("a request"),
-    )
-    .await
+    send(toy, request.body(body.to_string().into()).expect("a request")).await
 }
 
 async fn ask(toy: &Toy, query: &str) -> Seen {
@@ -106,12 +97,7 @@ async fn a_query_is_answered_in_the_form_asked_for() {
         (GRAPHQL, "application/graphql-response+json; charset=utf-8"),
         ("*/*", "application/json; charset=utf-8"),
     ] {
-        let seen = ask_as(
-            &toy,
-            accept,
-            json!({ "query": "{ __typename person { name } }" }),
-        )
-        .await;
+        let seen = ask_as(&toy, accept, json!({ "query": "{ __typename person { name } }" })).await;
         assert_eq!(seen.status, 200);
         assert_eq!(seen.header("content-type"), content_type);
         assert_eq!(
@@ -181,12 +167,7 @@ async fn what_http_can_refuse_is_refused_in_every_form() {
     let cases = [
         (Request::put("/graphql"), query, 405, "use POST"),
         (Request::options("/graphql"), "", 405, "use POST"),
-        (
-            post().header("accept", "text/html"),
-            query,
-            406,
-            "answers are",
-        ),
+        (post().header("accept", "text/html"), query, 406, "answers are"),
         (Request::post("/graphql"), query, 415, "application/json"),
         (
             Request::post("/graphql").header("content-type", "text/plain"),
@@ -202,12 +183,7 @@ async fn what_http_can_refuse_is_refused_in_every_form() {
         ),
         (post(), &long, 413, "1048576"),
         (post(), "", 400, "empty"),
-        (
-            post(),
-            "[{\"query\":\"{ __typename }\"}]",
-            400,
-            "batching is off",
-        ),
+        (post(), "[{\"query\":\"{ __typename }\"}]", 400, "batching is off"),
         (post(), "{\"query\":", 400, "not a GraphQL request"),
         (post(), "{\"query\":1}", 400, "expected a string"),
         (post(), "{\"query\":\"\u{0}\"}", 400, "control character"),
@@ -231,9 +207,7 @@ async fn what_http_can_refuse_is_refused_in_every_form() {
         ),
     ];
     for (request, body, status, message) in cases {
-        let request = request
-            .body(Body::from(body.to_owned()))
-            .expect("a request");
+        let request = request.body(Body::from(body.to_owned())).expect("a request");
         let seen = send(&toy, request).await;
         assert_eq!(
             (seen.status, seen.code()),
@@ -241,10 +215,7 @@ async fn what_http_can_refuse_is_refused_in_every_form() {
             "{message}"
         );
         assert!(seen.message().contains(message), "{}", seen.message());
-        assert_eq!(
-            seen.header("allow"),
-            if status == 405 { "GET, POST" } else { "" }
-        );
+        assert_eq!(seen.header("allow"), if status == 405 { "GET, POST" } else { "" });
     }
 }
 
@@ -287,9 +258,8 @@ async fn get_runs_queries_that_no_page_could_have_forged_and_never_mutations() {
         assert_eq!(seen.code(), "BAD_USER_INPUT");
     }
     assert_eq!(toy.tally().added.load(Ordering::SeqCst), 0);
-    let request =
-        Request::get(search("query A { __typename } mutation B { add }") + "&operationName=A")
-            .header("authorization", "Bearer good");
+    let request = Request::get(search("query A { __typename } mutation B { add }") + "&operationName=A")
+        .header("authorization", "Bearer good");
     let seen = send(&toy, request.body(Body::empty()).expect("a request")).await;
     assert_eq!(seen.status, 200, "only the operation that is meant counts");
 }
@@ -326,10 +296,7 @@ async fn without_a_good_token_the_answer_is_401_with_one_body_and_nothing_is_exe
                     continue;
                 };
                 let mut seen = send(&toy, request).await;
-                assert_eq!(
-                    (seen.status, seen.header("www-authenticate")),
-                    (401, "Bearer")
-                );
+                assert_eq!((seen.status, seen.header("www-authenticate")), (401, "Bearer"));
                 seen.body["errors"][0]["extensions"]["requestId"] = json!("");
                 bodies.insert(seen.body.to_string());
             }
@@ -389,10 +356,7 @@ async fn an_error_with_a_code_reaches_the_client_beside_the_data() {
 #[tokio::test]
 async fn a_value_out_of_range_is_the_callers_to_mend() {
     let toy = Toy::new(false);
-    for query in [
-        "{ hour(hour: 24) }",
-        "{ pay(input: { amount: 3000000000 }) }",
-    ] {
+    for query in ["{ hour(hour: 24) }", "{ pay(input: { amount: 3000000000 }) }"] {
         // The library finds this only at the field, so it is an answer, with a path.
         let seen = ask(&toy, query).await;
         assert_eq!(
@@ -422,10 +386,7 @@ async fn the_schema_is_told_to_developers_alone() {
         ask(&dev, schema).await.body["data"]["__schema"]["queryType"]["name"],
         "Query"
     );
-    assert_eq!(
-        ask(&dev, a_type).await.body["data"]["__type"]["name"],
-        "Person"
-    );
+    assert_eq!(ask(&dev, a_type).await.body["data"]["__type"]["name"], "Person");
     let toy = Toy::new(false);
     assert_eq!(ask(&toy, schema).await.code(), "BAD_USER_INPUT");
     // No type exists for a stranger, so asking for one is no error; it is null for every name.
@@ -448,11 +409,7 @@ async fn no_error_suggests_a_name() {
     ] {
         let seen = ask(&toy, query).await;
         assert_eq!(seen.code(), "BAD_USER_INPUT", "{query}");
-        assert!(
-            !seen.body.to_string().contains("Did you mean"),
-            "{}",
-            seen.body
-        );
+        assert!(!seen.body.to_string().contains("Did you mean"), "{}", seen.body);
     }
 }
 
@@ -471,10 +428,7 @@ async fn graphiql_exists_for_developers_alone() {
     for (dev, status) in [(true, 200), (false, 404)] {
         for path in ["/graphiql", "/graphiql.js"] {
             let request = Request::get(path).body(Body::empty()).expect("a request");
-            let response = router(Toy::new(dev))
-                .oneshot(request)
-                .await
-                .expect("infallible");
+            let response = router(Toy::new(dev)).oneshot(request).await.expect("infallible");
             assert_eq!(response.status().as_u16(), status, "{path}");
         }
     }

@@ -136,9 +136,9 @@ pub fn step(text: &str, acknowledged: bool) -> Step {
         },
         Incoming::Ping { payload } => Step::Reply(frame(&Outgoing::Pong { payload })),
         Incoming::Subscribe { .. } if !acknowledged => Step::End(Close::unauthorized()),
-        Incoming::Subscribe { id, .. } if id.is_empty() || id.len() > LONGEST_ID => Step::End(
-            Close::bad_message("Invalid message: id must have 1 to 128 bytes"),
-        ),
+        Incoming::Subscribe { id, .. } if id.is_empty() || id.len() > LONGEST_ID => {
+            Step::End(Close::bad_message("Invalid message: id must have 1 to 128 bytes"))
+        }
         Incoming::Subscribe { id, payload } => Step::Start(id, Box::new(payload)),
         Incoming::Complete { id } => Step::Stop(id),
         Incoming::Pong {} => Step::Nothing,
@@ -158,9 +158,7 @@ fn authorization(payload: Option<&Map<String, Value>>) -> Result<Option<String>,
         .find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
     match given {
         None | Some((_, Value::Null)) => Ok(None),
-        Some((_, Value::String(text))) => {
-            Ok(Some(negotiate::token(text).unwrap_or(text).to_owned()))
-        }
+        Some((_, Value::String(text))) => Ok(Some(negotiate::token(text).unwrap_or(text).to_owned())),
         Some(_) => Err(Close::bad_message(
             "Invalid message: authorization must be a string",
         )),
@@ -205,10 +203,7 @@ pub fn ping() -> String {
 /// `next`: one result of an operation that goes on.
 #[must_use]
 pub fn next(id: &str, answer: &Answer) -> String {
-    frame(&Outgoing::Next {
-        id,
-        payload: answer,
-    })
+    frame(&Outgoing::Next { id, payload: answer })
 }
 
 /// `error`: the operation was refused, or has failed, and is over.
@@ -275,11 +270,7 @@ mod tests {
             (r#"{"type":"complete","id":7}"#, true, 4400),
             (r#"{"type":"subscribe","id":"1"}"#, true, 4400),
             (r#"{"type":"subscribe","id":"1","payload":{}}"#, true, 4400),
-            (
-                r#"{"type":"subscribe","payload":{"query":"{a}"}}"#,
-                true,
-                4400,
-            ),
+            (r#"{"type":"subscribe","payload":{"query":"{a}"}}"#, true, 4400),
             (
                 r#"{"type":"subscribe","id":"","payload":{"query":"{a}"}}"#,
                 true,
@@ -357,10 +348,7 @@ mod tests {
                 };
                 assert_eq!(reply, pong);
             }
-            assert!(matches!(
-                step(r#"{"type":"pong"}"#, acknowledged),
-                Step::Nothing
-            ));
+            assert!(matches!(step(r#"{"type":"pong"}"#, acknowledged), Step::Nothing));
             assert!(matches!(
                 step(r#"{"type":"pong","payload":null}"#, acknowledged),
                 Step::Nothing

@@ -60,9 +60,7 @@ impl<'a, D: Door> Session<'a, D> {
             .silent_for
             .saturating_sub(now.duration_since(self.heard_at));
         let asked_at = self.heard_at.max(self.pinged_at);
-        let until_ping = bounds
-            .ping_after
-            .saturating_sub(now.duration_since(asked_at));
+        let until_ping = bounds.ping_after.saturating_sub(now.duration_since(asked_at));
         if until_gone.is_zero() {
             return Err(End::Gone);
         }
@@ -135,12 +133,10 @@ impl<'a, D: Door> Session<'a, D> {
             let message = format!("at most {most} operations run on one socket");
             return Err(Answer::refusal(Code::RateLimited, message, Vec::new(), &id));
         }
-        let prepared = parameters
-            .prepare(&gate.bounds.document)
-            .map_err(|refusal| {
-                let message = refusal.to_string();
-                Answer::refusal(refusal.code(), message, refusal.positions(), &id)
-            })?;
+        let prepared = parameters.prepare(&gate.bounds.document).map_err(|refusal| {
+            let message = refusal.to_string();
+            Answer::refusal(refusal.code(), message, refusal.positions(), &id)
+        })?;
         if prepared.operation != OperationType::Subscription {
             let gate = gate.clone();
             let viewer = self.viewer.clone();

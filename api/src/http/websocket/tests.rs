@@ -77,9 +77,7 @@ impl Served {
     async fn acknowledged(&self) -> Client {
         let mut client = self.connect().await;
         client
-            .say(
-                json!({ "type": "connection_init", "payload": { "authorization": "Bearer good" } }),
-            )
+            .say(json!({ "type": "connection_init", "payload": { "authorization": "Bearer good" } }))
             .await;
         assert_eq!(client.hear().await, json!({ "type": "connection_ack" }));
         client
@@ -150,10 +148,7 @@ async fn a_subscription_gives_its_results_and_completes() {
         let next = json!({ "type": "next", "id": "a", "payload": { "data": { "count": n } } });
         assert_eq!(client.hear().await, next);
     }
-    assert_eq!(
-        client.hear().await,
-        json!({ "type": "complete", "id": "a" })
-    );
+    assert_eq!(client.hear().await, json!({ "type": "complete", "id": "a" }));
     client.subscribe("a", "subscription { count(to: 1) }").await;
     assert_eq!(
         client.hear().await["type"],
@@ -173,10 +168,7 @@ async fn queries_and_mutations_run_over_a_socket_too() {
         client.subscribe("1", query).await;
         let next = json!({ "type": "next", "id": "1", "payload": { "data": data } });
         assert_eq!(client.hear().await, next);
-        assert_eq!(
-            client.hear().await,
-            json!({ "type": "complete", "id": "1" })
-        );
+        assert_eq!(client.hear().await, json!({ "type": "complete", "id": "1" }));
     }
 }
 
@@ -277,12 +269,7 @@ async fn each_breach_of_the_protocol_has_its_close_code() {
         for frame in &frames {
             client.socket.send(frame.clone()).await.expect("sends");
         }
-        assert_eq!(
-            client.close_code().await,
-            code,
-            "{:.200}",
-            format!("{frames:?}")
-        );
+        assert_eq!(client.close_code().await, code, "{:.200}", format!("{frames:?}"));
     }
 }
 
@@ -422,9 +409,7 @@ async fn a_completed_operation_is_dropped_and_its_id_free() {
     client.say(json!({ "type": "ping" })).await;
     assert_eq!(client.hear().await["type"], "pong");
     client.say(json!({ "type": "complete", "id": "1" })).await;
-    client
-        .say(json!({ "type": "complete", "id": "never was" }))
-        .await;
+    client.say(json!({ "type": "complete", "id": "never was" })).await;
     client.subscribe("1", "subscription { count(to: 1) }").await;
     assert_eq!(client.hear().await["payload"]["data"]["count"], 1);
     assert_eq!(served.toy.tally().dropped.load(Ordering::SeqCst), 1);
@@ -435,20 +420,13 @@ async fn a_socket_runs_so_many_operations_and_refuses_the_next() {
     let served = serve(Toy::new(false)).await;
     let mut client = served.acknowledged().await;
     for at in 0..=20 {
-        client
-            .subscribe(&at.to_string(), "subscription { silent }")
-            .await;
+        client.subscribe(&at.to_string(), "subscription { silent }").await;
     }
     let error = client.hear().await;
-    assert_eq!(
-        (&error["type"], &error["id"]),
-        (&json!("error"), &json!("20"))
-    );
+    assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("20")));
     assert_eq!(error["payload"][0]["extensions"]["code"], "RATE_LIMITED");
     client.say(json!({ "type": "complete", "id": "0" })).await;
-    client
-        .subscribe("20", "subscription { count(to: 1) }")
-        .await;
+    client.subscribe("20", "subscription { count(to: 1) }").await;
     assert_eq!(client.hear().await["type"], "next");
 }
 
@@ -475,10 +453,7 @@ async fn a_client_that_does_not_read_is_cut_off_and_little_is_made_for_it() {
     };
     let read: usize = patiently("what was in the buffers", read).await;
     let produced = served.toy.tally().produced.load(Ordering::SeqCst);
-    assert!(
-        produced <= read + 2,
-        "{produced} made, {read} taken by the line"
-    );
+    assert!(produced <= read + 2, "{produced} made, {read} taken by the line");
 }
 
 #[tokio::test]
@@ -487,9 +462,7 @@ async fn an_endless_stream_leaves_turns_to_the_others() {
     let mut client = served.acknowledged().await;
     client.subscribe("flood", "subscription { flood }").await;
     assert_eq!(client.hear().await["id"], "flood");
-    client
-        .subscribe("count", "subscription { count(to: 3) }")
-        .await;
+    client.subscribe("count", "subscription { count(to: 3) }").await;
     let mut counted = 0;
     while counted < 3 {
         let message = client.hear().await;

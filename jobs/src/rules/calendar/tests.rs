@@ -7,8 +7,7 @@ fn date(text: &str) -> NaiveDate {
 }
 
 fn days_after(date: NaiveDate, days: i64) -> NaiveDate {
-    date.checked_add_signed(TimeDelta::days(days))
-        .expect("a date")
+    date.checked_add_signed(TimeDelta::days(days)).expect("a date")
 }
 
 fn seconds_after(instant: DateTime<Utc>, seconds: i64) -> DateTime<Utc> {
@@ -28,51 +27,19 @@ fn instant(text: &str) -> DateTime<Utc> {
 #[test]
 fn the_civil_date_is_the_one_on_the_members_wall() {
     for (zone, at, expected) in [
-        (
-            Tz::Asia__Kolkata,
-            "2026-11-20T18:29:59Z",
-            "2026-11-20T23:59:59",
-        ),
-        (
-            Tz::Asia__Kolkata,
-            "2026-11-20T18:30:00Z",
-            "2026-11-21T00:00:00",
-        ),
+        (Tz::Asia__Kolkata, "2026-11-20T18:29:59Z", "2026-11-20T23:59:59"),
+        (Tz::Asia__Kolkata, "2026-11-20T18:30:00Z", "2026-11-21T00:00:00"),
         (
             Tz::America__New_York,
             "2026-11-21T04:59:59Z",
             "2026-11-20T23:59:59",
         ),
-        (
-            Tz::Europe__Berlin,
-            "2026-03-29T00:59:59Z",
-            "2026-03-29T01:59:59",
-        ),
-        (
-            Tz::Europe__Berlin,
-            "2026-03-29T01:00:00Z",
-            "2026-03-29T03:00:00",
-        ),
-        (
-            Tz::Europe__Berlin,
-            "2026-10-25T00:30:00Z",
-            "2026-10-25T02:30:00",
-        ),
-        (
-            Tz::Europe__Berlin,
-            "2026-10-25T01:30:00Z",
-            "2026-10-25T02:30:00",
-        ),
-        (
-            Tz::Pacific__Apia,
-            "2011-12-30T09:59:59Z",
-            "2011-12-29T23:59:59",
-        ),
-        (
-            Tz::Pacific__Apia,
-            "2011-12-30T10:00:00Z",
-            "2011-12-31T00:00:00",
-        ),
+        (Tz::Europe__Berlin, "2026-03-29T00:59:59Z", "2026-03-29T01:59:59"),
+        (Tz::Europe__Berlin, "2026-03-29T01:00:00Z", "2026-03-29T03:00:00"),
+        (Tz::Europe__Berlin, "2026-10-25T00:30:00Z", "2026-10-25T02:30:00"),
+        (Tz::Europe__Berlin, "2026-10-25T01:30:00Z", "2026-10-25T02:30:00"),
+        (Tz::Pacific__Apia, "2011-12-30T09:59:59Z", "2011-12-29T23:59:59"),
+        (Tz::Pacific__Apia, "2011-12-30T10:00:00Z", "2011-12-31T00:00:00"),
     ] {
         assert_eq!(
             civil(instant(at), zone).format("%FT%T").to_string(),
@@ -105,31 +72,11 @@ fn what_happens_before_the_day_starts_belongs_to_the_day_before() {
 fn a_day_ends_where_the_next_one_starts_whatever_the_clocks_do() {
     for (zone, day, starts_at, expected) in [
         (Tz::UTC, "2026-11-21", "00:00", "2026-11-22T00:00:00Z"),
-        (
-            Tz::Asia__Kolkata,
-            "2026-11-21",
-            "00:00",
-            "2026-11-21T18:30:00Z",
-        ),
-        (
-            Tz::Asia__Kolkata,
-            "2026-11-21",
-            "04:00",
-            "2026-11-21T22:30:00Z",
-        ),
+        (Tz::Asia__Kolkata, "2026-11-21", "00:00", "2026-11-21T18:30:00Z"),
+        (Tz::Asia__Kolkata, "2026-11-21", "04:00", "2026-11-21T22:30:00Z"),
         // A day of 23 hours, and one of 25.
-        (
-            Tz::Europe__Berlin,
-            "2026-03-29",
-            "00:00",
-            "2026-03-29T22:00:00Z",
-        ),
-        (
-            Tz::Europe__Berlin,
-            "2026-10-25",
-            "00:00",
-            "2026-10-25T23:00:00Z",
-        ),
+        (Tz::Europe__Berlin, "2026-03-29", "00:00", "2026-03-29T22:00:00Z"),
+        (Tz::Europe__Berlin, "2026-10-25", "00:00", "2026-10-25T23:00:00Z"),
         (
             Tz::America__New_York,
             "2026-03-08",
@@ -143,58 +90,18 @@ fn a_day_ends_where_the_next_one_starts_whatever_the_clocks_do() {
             "2026-11-02T05:00:00Z",
         ),
         // The start of the next day falls into the hour that is jumped over: 02:30 is never shown.
-        (
-            Tz::Europe__Berlin,
-            "2026-03-28",
-            "02:30",
-            "2026-03-29T01:00:00Z",
-        ),
+        (Tz::Europe__Berlin, "2026-03-28", "02:30", "2026-03-29T01:00:00Z"),
         // It is passed twice: the day goes on until the second pass.
-        (
-            Tz::Europe__Berlin,
-            "2026-10-24",
-            "02:30",
-            "2026-10-25T01:30:00Z",
-        ),
+        (Tz::Europe__Berlin, "2026-10-24", "02:30", "2026-10-25T01:30:00Z"),
         // It is the very first time that is passed twice: all that is passed again belongs to the next day.
-        (
-            Tz::Europe__Berlin,
-            "2026-10-24",
-            "02:00",
-            "2026-10-25T00:00:00Z",
-        ),
-        (
-            Tz::America__Havana,
-            "2026-10-31",
-            "00:00",
-            "2026-11-01T04:00:00Z",
-        ),
+        (Tz::Europe__Berlin, "2026-10-24", "02:00", "2026-10-25T00:00:00Z"),
+        (Tz::America__Havana, "2026-10-31", "00:00", "2026-11-01T04:00:00Z"),
         // Midnight itself is jumped over.
-        (
-            Tz::America__Havana,
-            "2026-03-07",
-            "00:00",
-            "2026-03-08T05:00:00Z",
-        ),
+        (Tz::America__Havana, "2026-03-07", "00:00", "2026-03-08T05:00:00Z"),
         // Samoa skipped the 30th: it is over the moment the 29th is.
-        (
-            Tz::Pacific__Apia,
-            "2011-12-29",
-            "00:00",
-            "2011-12-30T10:00:00Z",
-        ),
-        (
-            Tz::Pacific__Apia,
-            "2011-12-30",
-            "00:00",
-            "2011-12-30T10:00:00Z",
-        ),
-        (
-            Tz::Pacific__Apia,
-            "2011-12-31",
-            "00:00",
-            "2011-12-31T10:00:00Z",
-        ),
+        (Tz::Pacific__Apia, "2011-12-29", "00:00", "2011-12-30T10:00:00Z"),
+        (Tz::Pacific__Apia, "2011-12-30", "00:00", "2011-12-30T10:00:00Z"),
+        (Tz::Pacific__Apia, "2011-12-31", "00:00", "2011-12-31T10:00:00Z"),
         (Tz::UTC, "2028-02-28", "00:00", "2028-02-29T00:00:00Z"),
         (Tz::UTC, "2026-12-31", "00:00", "2027-01-01T00:00:00Z"),
     ] {

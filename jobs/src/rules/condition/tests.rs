@@ -87,11 +87,7 @@ fn numbers_are_compared_exactly() {
         (json!(0), json!(5e-324), Ordering::Less),
     ] {
         assert_eq!(order(&left, &right), Some(expected), "{left} {right}");
-        assert_eq!(
-            order(&right, &left),
-            Some(expected.reverse()),
-            "{right} {left}"
-        );
+        assert_eq!(order(&right, &left), Some(expected.reverse()), "{right} {left}");
         assert_eq!(equal(&left, &right), expected.is_eq(), "{left} {right}");
     }
 }
@@ -104,10 +100,7 @@ fn the_bounds_belong_to_the_operators_that_say_so() {
         (6, true, true, false, false),
     ] {
         assert_eq!(holds(Test::Greater(json!(5)), json!(value)), greater);
-        assert_eq!(
-            holds(Test::GreaterOrEqual(json!(5)), json!(value)),
-            at_least
-        );
+        assert_eq!(holds(Test::GreaterOrEqual(json!(5)), json!(value)), at_least);
         assert_eq!(holds(Test::Less(json!(5)), json!(value)), less);
         assert_eq!(holds(Test::LessOrEqual(json!(5)), json!(value)), at_most);
     }
@@ -116,10 +109,7 @@ fn the_bounds_belong_to_the_operators_that_say_so() {
 #[test]
 fn texts_are_ordered_by_code_point() {
     assert!(holds(Test::Less(json!("b")), json!("B")));
-    assert!(holds(
-        Test::Greater(json!("2026-11-20")),
-        json!("2026-11-21")
-    ));
+    assert!(holds(Test::Greater(json!("2026-11-20")), json!("2026-11-21")));
     assert!(holds(Test::Greater(json!("\u{ffff}")), json!("\u{10000}")));
     assert!(holds(Test::Less(json!("é")), json!("z")));
 }
@@ -183,11 +173,7 @@ fn a_trigger_needs_its_type_and_all_of_its_conditions() {
     let trigger = Trigger {
         event_type: "order.completed".to_owned(),
         conditions: vec![
-            condition(
-                Subject::Properties,
-                "total",
-                Test::GreaterOrEqual(json!(1000)),
-            ),
+            condition(Subject::Properties, "total", Test::GreaterOrEqual(json!(1000))),
             condition(Subject::Attributes, "plan", Test::In(vec![json!("gold")])),
         ],
     };

@@ -72,10 +72,7 @@ impl<'a> Place<'a> {
 
     /// The place of a property of this object, if it can have one of that name.
     fn inside(self, name: &str) -> Option<Place<'a>> {
-        let anything = Some(Place {
-            schema: None,
-            ..self
-        });
+        let anything = Some(Place { schema: None, ..self });
         let Some(schema) = self.resolve() else {
             return anything;
         };

@@ -16,11 +16,7 @@ fn paths(faults: &[DefinitionFault]) -> Vec<String> {
 }
 
 fn faults_of(stored: Value) -> Vec<String> {
-    paths(
-        &Incentive::compile(&definition(stored))
-            .err()
-            .unwrap_or_default(),
-    )
+    paths(&Incentive::compile(&definition(stored)).err().unwrap_or_default())
 }
 
 fn order_schema(event_type: &str) -> Option<Value> {
@@ -74,9 +70,8 @@ fn the_stored_form_reads_as_it_was_written() {
 
 #[test]
 fn what_is_left_out_has_a_default() {
-    let read = definition(
-        json!({ "trigger": { "eventType": "a" }, "structure": { "streak": { "length": 5 } } }),
-    );
+    let read =
+        definition(json!({ "trigger": { "eventType": "a" }, "structure": { "streak": { "length": 5 } } }));
     let streak = StreakDefinition {
         length: 5,
         period: Period::Day,
@@ -154,11 +149,7 @@ fn a_path_says_whose_value_it_is_and_names_a_known_property() {
         "properties.either.x",
         "properties.circle.x",
     ] {
-        assert_eq!(
-            condition_faults(path, "EXISTS", json!(true)),
-            [""; 0],
-            "{path}"
-        );
+        assert_eq!(condition_faults(path, "EXISTS", json!(true)), [""; 0], "{path}");
     }
     for path in [
         "total",
@@ -194,11 +185,7 @@ fn a_value_has_to_be_of_the_propertys_type() {
         ("properties.order", "CONTAINS", json!("A-")),
         ("properties.either", "EQ", json!(true)),
         ("properties.extra.whatever", "CONTAINS", json!(1)),
-        (
-            "member.attributes.plan",
-            "NOT_IN",
-            json!(["basic", 1, false]),
-        ),
+        ("member.attributes.plan", "NOT_IN", json!(["basic", 1, false])),
     ] {
         assert_eq!(
             condition_faults(path, op, value.clone()),

@@ -115,9 +115,7 @@ impl TriggerDefinition {
             .map(ConditionDefinition::compile)
             .enumerate();
         compiled
-            .filter_map(|(place, condition)| {
-                Some(misfit(&condition.ok()?, &schema)?.at_condition(place))
-            })
+            .filter_map(|(place, condition)| Some(misfit(&condition.ok()?, &schema)?.at_condition(place)))
             .collect()
     }
 }
@@ -148,11 +146,7 @@ impl ConditionDefinition {
             .parse_test()
             .map_err(|message| DefinitionFault::at(&["value"], message));
         match (path, test) {
-            (Ok((subject, path)), Ok(test)) => Ok(Condition {
-                subject,
-                path,
-                test,
-            }),
+            (Ok((subject, path)), Ok(test)) => Ok(Condition { subject, path, test }),
             (path, test) => Err([path.err(), test.err()].into_iter().flatten().collect()),
         }
     }
@@ -228,9 +222,7 @@ impl Test {
     fn misfit(&self, place: &Place<'_>) -> Option<String> {
         match self {
             Test::Exists(_) => None,
-            Test::In(values) | Test::NotIn(values) => {
-                values.iter().find_map(|value| place.misfit(value))
-            }
+            Test::In(values) | Test::NotIn(values) => values.iter().find_map(|value| place.misfit(value)),
             Test::Contains(value) => place.misfit_inside(value),
             Test::Equal(value)
             | Test::NotEqual(value)

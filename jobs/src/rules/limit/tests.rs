@@ -7,9 +7,7 @@ fn date(text: &str) -> NaiveDate {
 /// The places of the awards for completions on these days, one after the other.
 fn places(limit: Limit, days: &[&str]) -> Vec<String> {
     let mut earned = Earned::default();
-    let awards = days
-        .iter()
-        .filter_map(|day| limit.award(&mut earned, date(day)));
+    let awards = days.iter().filter_map(|day| limit.award(&mut earned, date(day)));
     awards
         .map(|award| format!("{} {} {}", award.period_key, award.ordinal, award.earned_on))
         .collect()
@@ -37,11 +35,7 @@ fn unlimited_goes_on() {
     let days = ["2026-11-21", "2026-11-20", "2026-11-21"];
     assert_eq!(
         places(Limit::UNLIMITED, &days),
-        [
-            "ever 1 2026-11-21",
-            "ever 2 2026-11-20",
-            "ever 3 2026-11-21"
-        ]
+        ["ever 1 2026-11-21", "ever 2 2026-11-20", "ever 3 2026-11-21"]
     );
 }
 
@@ -51,12 +45,7 @@ fn a_window_has_one_award_whenever_it_comes() {
     for (window, expected) in [
         (
             Window::Day,
-            vec![
-                "2026-12-31 1",
-                "2027-01-01 1",
-                "2027-01-04 1",
-                "2026-12-28 1",
-            ],
+            vec!["2026-12-31 1", "2027-01-01 1", "2027-01-04 1", "2026-12-28 1"],
         ),
         (Window::Week, vec!["2026-W53 1", "2027-W01 1"]),
         (Window::Month, vec!["2026-12 1", "2027-01 1"]),
@@ -94,9 +83,6 @@ fn the_last_number_there_is_ends_the_counting() {
         count: u32::MAX,
         ..Earned::default()
     };
-    assert_eq!(
-        Limit::UNLIMITED.award(&mut earned, date("2026-11-21")),
-        None
-    );
+    assert_eq!(Limit::UNLIMITED.award(&mut earned, date("2026-11-21")), None);
     assert_eq!(earned.count, u32::MAX);
 }

@@ -36,9 +36,7 @@ impl Tally {
 
     /// How many events are kept.
     pub fn total(&self) -> u32 {
-        self.0
-            .iter()
-            .fold(0, |total, day| total.saturating_add(day.1))
+        self.0.iter().fold(0, |total, day| total.saturating_add(day.1))
     }
 
     /// The day of the `nth` event, counted from 1.

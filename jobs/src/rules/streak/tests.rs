@@ -47,10 +47,7 @@ fn five_days_in_a_row_complete_a_streak_of_five_on_the_fifth() {
         "2026-11-20",
         "2026-11-21",
     ];
-    assert_eq!(
-        completions(streak(5, Period::Day, 1), &days),
-        ["2026-11-21"]
-    );
+    assert_eq!(completions(streak(5, Period::Day, 1), &days), ["2026-11-21"]);
 }
 
 #[test]
@@ -62,10 +59,7 @@ fn a_member_who_skips_a_day_starts_again() {
         "2026-11-21",
         "2026-11-22",
     ];
-    assert_eq!(
-        completions(streak(3, Period::Day, 1), &days),
-        ["2026-11-22"]
-    );
+    assert_eq!(completions(streak(3, Period::Day, 1), &days), ["2026-11-22"]);
 }
 
 #[test]
@@ -86,10 +80,7 @@ fn a_late_event_merges_two_runs() {
         "2026-11-21",
         "2026-11-19",
     ];
-    assert_eq!(
-        completions(streak(5, Period::Day, 1), &days),
-        ["2026-11-21"]
-    );
+    assert_eq!(completions(streak(5, Period::Day, 1), &days), ["2026-11-21"]);
 }
 
 #[test]
@@ -101,10 +92,7 @@ fn a_late_event_inside_the_run_completes_it_on_the_last_day_it_takes() {
         "2026-11-21",
         "2026-11-18",
     ];
-    assert_eq!(
-        completions(streak(3, Period::Day, 1), &days),
-        ["2026-11-21"]
-    );
+    assert_eq!(completions(streak(3, Period::Day, 1), &days), ["2026-11-21"]);
     // The first completion stood at the 21st; with five days there is still only one.
     assert_eq!(
         completions(
@@ -189,10 +177,7 @@ fn a_leap_day_is_a_day_like_any_other() {
 #[test]
 fn a_day_can_ask_for_several_events() {
     let days = ["2026-11-20", "2026-11-21", "2026-11-21", "2026-11-20"];
-    assert_eq!(
-        completions(streak(2, Period::Day, 2), &days),
-        ["2026-11-21"]
-    );
+    assert_eq!(completions(streak(2, Period::Day, 2), &days), ["2026-11-21"]);
     assert_eq!(
         completions(streak(2, Period::Day, 2), &days[..3]),
         Vec::<String>::new()
@@ -202,10 +187,7 @@ fn a_day_can_ask_for_several_events() {
 #[test]
 fn weeks_in_a_row_cross_the_turn_of_a_year_with_53_of_them() {
     let days = ["2026-12-22", "2027-01-03", "2027-01-04"];
-    assert_eq!(
-        completions(streak(3, Period::Week, 1), &days),
-        ["2027-01-04"]
-    );
+    assert_eq!(completions(streak(3, Period::Week, 1), &days), ["2027-01-04"]);
 }
 
 #[test]
@@ -217,10 +199,7 @@ fn a_week_qualifies_on_the_day_it_has_enough() {
         "2026-11-19",
         "2026-11-21",
     ];
-    assert_eq!(
-        completions(streak(2, Period::Week, 2), &days),
-        ["2026-11-19"]
-    );
+    assert_eq!(completions(streak(2, Period::Week, 2), &days), ["2026-11-19"]);
     // The order in which they come is no matter: the second day of the second week is the 19th either way.
     let days = [
         "2026-11-21",
@@ -229,10 +208,7 @@ fn a_week_qualifies_on_the_day_it_has_enough() {
         "2026-11-09",
         "2026-11-11",
     ];
-    assert_eq!(
-        completions(streak(2, Period::Week, 2), &days),
-        ["2026-11-19"]
-    );
+    assert_eq!(completions(streak(2, Period::Week, 2), &days), ["2026-11-19"]);
 }
 
 #[test]
@@ -270,11 +246,7 @@ fn a_member_sees_the_run_the_day_that_counts_and_the_deadline() {
         );
         assert_eq!(standing.run_started_on, started.map(date), "{today}");
         assert_eq!(standing.deadline_on, deadline.map(date), "{today}");
-        assert_eq!(
-            standing.last_counted_on,
-            Some(date("2026-11-20")),
-            "{today}"
-        );
+        assert_eq!(standing.last_counted_on, Some(date("2026-11-20")), "{today}");
     }
 }
 
@@ -311,10 +283,7 @@ fn a_run_can_be_continued_on_the_horizon_itself() {
 #[test]
 fn what_no_event_can_reach_any_more_is_forgotten() {
     let day = streak(3, Period::Day, 2);
-    let (mut memory, _) = member(
-        day,
-        &["2026-11-17", "2026-11-17", "2026-11-18", "2026-11-20"],
-    );
+    let (mut memory, _) = member(day, &["2026-11-17", "2026-11-17", "2026-11-18", "2026-11-20"]);
     assert!(day.forget_before(&mut memory, date("2026-11-19")));
     assert_eq!(member(day, &["2026-11-20"]).0, memory);
 

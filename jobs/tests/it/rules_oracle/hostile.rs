@@ -145,8 +145,7 @@ fn collect_places(value: &Value, here: String, places: &mut Vec<String>) {
 }
 
 fn sound_definition() -> impl Strategy<Value = Value> {
-    let condition =
-        |path: &str, op: &str, value: Value| json!({ "path": path, "op": op, "value": value });
+    let condition = |path: &str, op: &str, value: Value| json!({ "path": path, "op": op, "value": value });
     let structures = select(vec![
         json!("immediate"),
         json!({ "streak": { "length": 2, "period": "DAY", "perPeriod": 1 } }),

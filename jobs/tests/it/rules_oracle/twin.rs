@@ -89,9 +89,7 @@ impl Twin {
     fn give(&mut self, day: NaiveDate) {
         let prize = match self.cap {
             Cap::Once if self.prizes.is_empty() => ("once".to_owned(), 1, day),
-            Cap::AtMost(most) if self.prizes.len() < most => {
-                ("ever".to_owned(), self.prizes.len() + 1, day)
-            }
+            Cap::AtMost(most) if self.prizes.len() < most => ("ever".to_owned(), self.prizes.len() + 1, day),
             Cap::Unlimited => ("ever".to_owned(), self.prizes.len() + 1, day),
             Cap::OncePer(window) if self.prizes.iter().all(|prize| prize.0 != key(window, day)) => {
                 (key(window, day), 1, day)

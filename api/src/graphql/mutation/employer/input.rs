@@ -4,7 +4,8 @@ use async_graphql::{InputObject, OneofObject};
 use chrono::TimeDelta;
 use jobs::outcome::AchievementOutcome;
 use jobs::rules::definition::{
-    ConditionDefinition, Definition, LimitDefinition, StreakDefinition, StructureDefinition, TriggerDefinition,
+    ConditionDefinition, Definition, LimitDefinition, StreakDefinition, StructureDefinition,
+    TriggerDefinition,
 };
 
 use crate::domain::stock_menu::{MAX_FUTURE_SECONDS, MAX_LATE_SECONDS};
@@ -219,7 +220,12 @@ impl CreateIncentiveInput {
     pub fn create(self) -> Result<domain::incentive::Create, Fault> {
         let structure = match self.structure {
             StructureInput::Immediate(true) => StructureDefinition::Immediate,
-            StructureInput::Immediate(false) => return Err(Fault::invalid(&["structure", "immediate"], "only `true` is a choice")),
+            StructureInput::Immediate(false) => {
+                return Err(Fault::invalid(
+                    &["structure", "immediate"],
+                    "only `true` is a choice",
+                ));
+            }
             StructureInput::Streak(streak) => StructureDefinition::Streak(StreakDefinition {
                 length: streak.length,
                 period: streak.period.into(),
@@ -231,8 +237,12 @@ impl CreateIncentiveInput {
             Some(LimitInput::AtMost(times)) => LimitDefinition::AtMost(times),
             Some(LimitInput::OncePer(window)) => LimitDefinition::OncePer(window.into()),
             Some(LimitInput::Unlimited(true)) => LimitDefinition::Unlimited,
-            Some(LimitInput::Once(false)) => return Err(Fault::invalid(&["limit", "once"], "only `true` is a choice")),
-            Some(LimitInput::Unlimited(false)) => return Err(Fault::invalid(&["limit", "unlimited"], "only `true` is a choice")),
+            Some(LimitInput::Once(false)) => {
+                return Err(Fault::invalid(&["limit", "once"], "only `true` is a choice"));
+            }
+            Some(LimitInput::Unlimited(false)) => {
+                return Err(Fault::invalid(&["limit", "unlimited"], "only `true` is a choice"));
+            }
         };
         let trigger = self.trigger.map(|trigger| TriggerDefinition {
             event_type: trigger.event_type,
@@ -250,7 +260,10 @@ impl CreateIncentiveInput {
         let outcomes = self
             .outcomes
             .into_iter()
-            .map(|OutcomeInput::Achievement(outcome)| AchievementOutcome { title: outcome.title, description: outcome.description })
+            .map(|OutcomeInput::Achievement(outcome)| AchievementOutcome {
+                title: outcome.title,
+                description: outcome.description,
+            })
             .collect();
         Ok(domain::incentive::Create {
             employer: self.employer,
@@ -258,7 +271,11 @@ impl CreateIncentiveInput {
             key: self.key,
             name: self.name,
             description: self.description,
-            definition: Definition { trigger, structure, limit },
+            definition: Definition {
+                trigger,
+                structure,
+                limit,
+            },
             outcomes,
         })
     }

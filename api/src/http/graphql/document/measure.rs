@@ -71,11 +71,7 @@ pub(super) fn check(document: &ExecutableDocument, limits: &Limits) -> Result<()
         SELECTIONS,
         limits.selections,
     )?;
-    Refusal::unless(
-        whole.depth <= limits.depth,
-        "fields within fields",
-        limits.depth,
-    )?;
+    Refusal::unless(whole.depth <= limits.depth, "fields within fields", limits.depth)?;
     // Only now is the document known to be small enough to be walked with its fragments expanded.
     let repeats: usize = document
         .operations
@@ -128,10 +124,7 @@ impl<'a> Survey<'a> {
                 }
                 Selection::FragmentSpread(spread) => {
                     // One that does not exist has no size; validation says so later.
-                    let inner = match self
-                        .fragments
-                        .get_key_value(&spread.node.fragment_name.node)
-                    {
+                    let inner = match self.fragments.get_key_value(&spread.node.fragment_name.node) {
                         Some((name, _)) => self.fragment(name, level + 1)?,
                         None => Size::default(),
                     };
@@ -235,12 +228,7 @@ impl<'a> Repeats<'a> {
         }
     }
 
-    fn flatten(
-        &self,
-        set: &'a SelectionSet,
-        condition: Option<&'a str>,
-        fields: &mut Vec<Placed<'a>>,
-    ) {
+    fn flatten(&self, set: &'a SelectionSet, condition: Option<&'a str>, fields: &mut Vec<Placed<'a>>) {
         for item in &set.items {
             match &item.node {
                 Selection::Field(field) => fields.push((condition, &field.node)),

@@ -107,24 +107,14 @@ fn a_fragment_that_spreads_itself_is_refused() {
 
 #[test]
 fn nesting_that_would_cost_the_parser_its_stack_is_refused_before_it_is_parsed() {
-    for (open, close) in [
-        ("{a", "}"),
-        ("[", "]"),
-        ("{a:", "}"),
-        ("a(b:[", "])"),
-        ("(", ")"),
-    ] {
+    for (open, close) in [("{a", "}"), ("[", "]"), ("{a:", "}"), ("a(b:[", "])"), ("(", ")")] {
         let deep = format!("{{ a(b: {}1{}) }}", open.repeat(9_000), close.repeat(9_000));
         let cut: String = deep.chars().take(64 * 1024).collect();
         let refusal = refused(&cut);
         assert_eq!(refusal.code(), Code::QueryTooComplex, "{open}: {refusal}");
     }
     // Few tokens, and still too deep.
-    let deep = format!(
-        "query ($a: {}Int{}) {{ a }}",
-        "[".repeat(41),
-        "]".repeat(41)
-    );
+    let deep = format!("query ($a: {}Int{}) {{ a }}", "[".repeat(41), "]".repeat(41));
     assert_eq!(too_much(&deep), "brackets within brackets");
     let deep = format!("{{ a(b: {}{}) }}", "[".repeat(38), "]".repeat(38));
     accepted(&deep);
@@ -198,10 +188,7 @@ fn depth_and_levels_are_counted_through_fragments() {
     accepted(&chain(9, "a { @ }"));
     assert_eq!(too_much(&chain(10, "a { @ }")), "fields within fields");
     accepted(&chain(20, "@"));
-    assert_eq!(
-        too_much(&chain(200, "@")),
-        "selection sets within selection sets"
-    );
+    assert_eq!(too_much(&chain(200, "@")), "selection sets within selection sets");
 }
 
 #[test]
@@ -212,14 +199,9 @@ fn fields_repeated_through_fragments_count_as_aliases_do() {
     }
     document.push('}');
     for at in 0..20 {
-        document.push_str(&format!(
-            " fragment F{at} on Q {{ list(first: 100) {{ id }} }}"
-        ));
+        document.push_str(&format!(" fragment F{at} on Q {{ list(first: 100) {{ id }} }}"));
     }
-    assert_eq!(
-        too_much(&document),
-        "aliases and repeated fields in a document"
-    );
+    assert_eq!(too_much(&document), "aliases and repeated fields in a document");
 }
 
 #[test]

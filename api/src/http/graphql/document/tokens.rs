@@ -141,11 +141,7 @@ fn number(bytes: &[u8]) -> Result<usize, &'static str> {
 fn position(document: &str, left: usize) -> Pos {
     let before = document.get(..document.len() - left).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
-    let column = before
-        .rsplit('\n')
-        .next()
-        .map_or(0, |line| line.chars().count())
-        + 1;
+    let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
     Pos { line, column }
 }
 

@@ -89,12 +89,7 @@ fn the_run_that_is_alive_is_the_one_today_can_still_continue() {
 #[test]
 fn runs_that_cannot_have_been_written_are_not_sound() {
     let sound = |runs: &[(i32, u32)]| {
-        Runs(
-            runs.iter()
-                .map(|(first, length)| Run(*first, *length))
-                .collect(),
-        )
-        .are_sound(Period::Day)
+        Runs(runs.iter().map(|(first, length)| Run(*first, *length)).collect()).are_sound(Period::Day)
     };
     assert!(sound(&[]));
     assert!(sound(&[(1, 2), (4, 1)]));
