@@ -118,15 +118,17 @@ pub struct DemoArguments {
 /// A number and a unit: s, m, h or d.
 fn parse_duration(text: &str) -> Result<chrono::TimeDelta, String> {
     let wrong = || format!("`{text}` is not a duration such as 90s, 15m, 1h or 1d");
-    let unit = text.chars().last().ok_or_else(wrong)?;
+    let (digits, unit) = text
+        .split_at_checked(text.len().saturating_sub(1))
+        .ok_or_else(wrong)?;
     let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
         _ => return Err(wrong()),
     };
-    let number: i64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    let number: i64 = digits.parse().map_err(|_| wrong())?;
     number
         .checked_mul(seconds)
         .and_then(chrono::TimeDelta::try_seconds)

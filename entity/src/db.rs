@@ -15,9 +15,9 @@ use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction,
-    DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait, sqlx,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    ExecResult, QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait, sqlx,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -89,6 +89,7 @@ impl Db {
                     .statement_cache_capacity(200)
             })
             .map_sqlx_postgres_opts(|options| options.statement_cache_capacity(200));
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that connects")]
         let pool = Database::connect(options).await?;
         let turn = (Kind::of(&pool) == Kind::Sqlite).then(|| Arc::new(Mutex::new(())));
         Ok(Self { pool, turn })
@@ -114,19 +115,12 @@ impl Db {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one place that begins a transaction"
+        )]
         let txn = self.pool.begin_with_options(options).await?;
         Ok(WriteTxn { txn, _turn: turn })
-    }
-
-    /// Starts a reading transaction that sees one state of the database throughout.
-    pub async fn read_txn(&self) -> Result<DatabaseTransaction, DbErr> {
-        let options = TransactionOptions {
-            isolation_level: (self.kind() == Kind::Postgres)
-                .then_some(sea_orm::IsolationLevel::RepeatableRead),
-            access_mode: (self.kind() == Kind::Postgres).then_some(AccessMode::ReadOnly),
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred),
-        };
-        self.pool.begin_with_options(options).await
     }
 
     /// Whether the database answers.

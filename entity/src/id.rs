@@ -178,7 +178,7 @@ impl Ids {
         state.0.fill(&mut bytes);
         let fresh = u128::from(Ulid::from_parts(milliseconds, u128::from_be_bytes(bytes)));
         // Within a millisecond, or when the clock steps back, count on from the last one: ids of one source never go down.
-        let next = if fresh >> 80 > state.1 >> 80 {
+        let next = if state.1 == 0 || fresh >> 80 > state.1 >> 80 {
             fresh
         } else {
             state.1.wrapping_add(1)

@@ -96,8 +96,7 @@ pub fn member_ref(pairwise_key: &[u8], employer: EmployerId, member: MemberId) -
     message[..16].copy_from_slice(employer.uuid().as_bytes());
     message[16..].copy_from_slice(member.uuid().as_bytes());
     let tag = hmac::sign(&key, &message);
-    let mut first = [0; 16];
-    first.copy_from_slice(&tag.as_ref()[..16]);
+    let first = tag.as_ref().first_chunk::<16>().copied().unwrap_or_default();
     format!(
         "ref_{}",
         ulid::Ulid::from(u128::from_be_bytes(first))

@@ -5,16 +5,19 @@
 //! one incentive cannot judge comes back for that incentive alone, and after [`MAX_ATTEMPTS`] tries it stands among the dead with
 //! its reason; an event that the database itself refuses is found by taking the batch event by event.
 
-#![expect(clippy::indexing_slicing, reason = "an index is the place of an event in the batch that it was taken from")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "an index is the place of an event in the batch that it was taken from"
+)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use chrono::{DateTime, Duration, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use entity::clock::Timestamp;
 use entity::event::{self, Event};
-use entity::id::{EmployerId, IncentiveId, MemberId, PartnerId, TypedId};
+use entity::id::{EmployerId, IncentiveId, MemberId, PartnerId};
 use entity::progress::{self, Progress};
 use entity::{db, dead_event, member};
 use sea_orm::{ConnectionTrait, DbErr};
@@ -31,7 +34,7 @@ const BATCH: u32 = 1_000;
 /// Tries before an event is set aside.
 pub const MAX_ATTEMPTS: i32 = 5;
 /// The wait before the second try; it doubles for each further one, so an event is set aside after about 15 seconds.
-const FIRST_RETRY: Duration = Duration::seconds(1);
+const FIRST_RETRY_MICROS: i64 = 1_000_000;
 /// Tries of a whole transaction that was in another one's way.
 const TXN_ATTEMPTS: u32 = 5;
 
@@ -154,7 +157,11 @@ async fn try_later(
             dead.push((event, reason));
         } else {
             let doubled = 1 << (event.attempts - 1).clamp(0, 16);
-            event.due_at = Timestamp::from(now + FIRST_RETRY * doubled);
+            event.due_at = Timestamp(
+                Timestamp::from(now)
+                    .0
+                    .saturating_add(FIRST_RETRY_MICROS * doubled),
+            );
             again.push(event);
         }
     }
@@ -216,7 +223,7 @@ async fn evaluate(
         let attributes = attributes.get(&(event.employer_id, event.member_id));
         match (catalogue, attributes, &read[index]) {
             (Some(catalogue), Some(attributes), Some(read)) => {
-                open_cases(&mut cases, catalogue, index, event, read, attributes)
+                open_cases(&mut cases, catalogue, index, event, read, attributes);
             }
             _ => failed.push((
                 event.clone(),
@@ -420,7 +427,6 @@ fn only_for(context: &Context, event: &Event, incentive: IncentiveId) -> Event {
     } else {
         context.ids.next()
     };
-    debug_assert!(!id.uuid().is_nil());
     Event {
         id,
         only_incentive_id: Some(incentive),

@@ -81,7 +81,7 @@ pub async fn keep_running(
             cause,
             "a worker stopped; it starts again after a wait"
         );
-        let _ = tokio::time::timeout(wait(failures), shutdown.cancelled()).await;
+        drop(tokio::time::timeout(wait(failures), shutdown.cancelled()).await);
     }
 }
 
@@ -91,11 +91,7 @@ mod tests {
 
     #[test]
     fn the_wait_doubles_up_to_its_limit() {
-        let waits: Vec<u64> = [1, 2, 3, 6, 7, 100]
-            .map(wait)
-            .iter()
-            .map(|wait| u64::try_from(wait.as_millis()).unwrap())
-            .to_vec();
+        let waits = [1, 2, 3, 6, 7, 100].map(|failures| wait(failures).as_millis());
         assert_eq!(waits, [100, 200, 400, 3_200, 5_000, 5_000]);
     }
 }

@@ -108,7 +108,7 @@ impl Wakes {
     fn send(&self, news: News) {
         if self.inner.relayed {
             // No receiver: the process is shutting down, and the sweeps of the others find the news.
-            let _ = self.inner.outbound.send(news);
+            drop(self.inner.outbound.send(news));
         }
     }
 
@@ -201,7 +201,7 @@ async fn listen(db: &Db, wakes: &Wakes, shutdown: &CancellationToken) {
         if let Err(error) = outcome {
             tracing::warn!(error = %error, "listening for wake-ups failed; sweeps go on, and listening starts again");
         }
-        let _ = tokio::time::timeout(RECONNECT_AFTER, shutdown.cancelled()).await;
+        drop(tokio::time::timeout(RECONNECT_AFTER, shutdown.cancelled()).await);
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{Context, evaluate, purge};
 /// The longest that a lost wake-up can delay an evaluation.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Purging is cheap and in no hurry.
-const PURGE_EVERY: Duration = Duration::from_secs(3600);
+const PURGE_EVERY: Duration = Duration::from_hours(1);
 
 /// What a duty does when it is nudged.
 type Work = Arc<dyn Fn() -> BoxFuture<'static, Result<(), DbErr>> + Send + Sync>;

@@ -1,7 +1,7 @@
 //! The schema of the database, one change a file, up and down.
 //!
 //! A migration is frozen history: it names no entity of today and is never edited once it has landed. Each is SQL whose column
-//! types stand in braces; [`column`] fills them in for SQLite or PostgreSQL, so that both have one schema.
+//! types stand in braces; [`mod@column`] fills them in for SQLite or PostgreSQL, so that both have one schema.
 //!
 //! Habits of the schema: every table of a tenant starts its keys with `employer_id`, and so do its foreign keys, so that the
 //! database itself refuses to join two tenants; instants (`…_at`) are microseconds since 1970 UTC in a 64-bit integer; civil dates
@@ -48,6 +48,10 @@ pub async fn migrate(connection: &DatabaseConnection) -> Result<(), DbErr> {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "migrations come before everything that entity knows"
+    )]
     let txn = connection.begin_with_options(options).await?;
     if txn.get_database_backend() == DbBackend::Postgres {
         txn.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})"))

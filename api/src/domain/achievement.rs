@@ -62,7 +62,7 @@ pub async fn list(
     if let Some(external_id) = &wanted.member {
         match member::find_by_external_id(db, employer, external_id).await? {
             Some(found) if viewer.member().is_none_or(|own| own == found.id) => {
-                filter.member = Some(found.id)
+                filter.member = Some(found.id);
             }
             _ => return Ok(nothing),
         }

@@ -102,7 +102,7 @@ impl Follower {
                 }));
             }
             // Woken, or time to look anyway; that nobody is left to wake cannot be, as the application holds the sender.
-            let _ = tokio::time::timeout(LOOK_EVERY, self.woken.changed()).await;
+            drop(tokio::time::timeout(LOOK_EVERY, self.woken.changed()).await);
         }
     }
 }

@@ -117,14 +117,14 @@ pub fn form(candidate: &Candidate) -> Result<WellFormed, Fault> {
 /// Checks a well-formed candidate against its type.
 pub fn fits_type(event: &WellFormed, item: &MenuItem, now: DateTime<Utc>) -> Result<(), Fault> {
     let event_type = &item.event_type;
-    if event.occurred_at < now - TimeDelta::seconds(event_type.max_late_seconds) {
+    if now.signed_duration_since(event.occurred_at) > TimeDelta::seconds(event_type.max_late_seconds) {
         let message = format!(
             "it happened more than {} ago",
             days_or_seconds(event_type.max_late_seconds)
         );
         return Err(Fault::new(FaultCode::TooLate, &["occurredAt"], message));
     }
-    if event.occurred_at > now + TimeDelta::seconds(event_type.max_future_seconds) {
+    if event.occurred_at.signed_duration_since(now) > TimeDelta::seconds(event_type.max_future_seconds) {
         let message = format!(
             "it happens more than {} from now",
             days_or_seconds(event_type.max_future_seconds)
@@ -177,7 +177,11 @@ pub fn eligible(local: &Local, member: &member::Model) -> Result<(), Fault> {
 
 /// Until when the same event could be accepted once more.
 pub fn acceptable_until(event: &WellFormed, item: &MenuItem) -> Timestamp {
-    Timestamp::from(event.occurred_at + TimeDelta::seconds(item.event_type.max_late_seconds))
+    Timestamp(
+        Timestamp::from(event.occurred_at)
+            .0
+            .saturating_add(item.event_type.max_late_seconds.saturating_mul(1_000_000)),
+    )
 }
 
 fn days_or_seconds(seconds: i64) -> String {

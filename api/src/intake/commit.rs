@@ -1,6 +1,9 @@
 //! The group commit: the events of all callers that have gathered, in one transaction, each table written once.
 
-#![expect(clippy::indexing_slicing, reason = "an index is the place of an item in the group that it was taken from")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "an index is the place of an item in the group that it was taken from"
+)]
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -46,7 +49,7 @@ impl Committer {
             Ok(results) => {
                 for (request, results) in group.into_iter().zip(results) {
                     // A caller that has gone away does not hear of it, and its retry will be a duplicate.
-                    let _ = request.answer.send(Ok(results));
+                    drop(request.answer.send(Ok(results)));
                 }
             }
             Err(error) if group.len() == 1 || db::is_unavailable(&error) => {
@@ -54,7 +57,7 @@ impl Committer {
                 let mut error = Some(error);
                 for request in group {
                     let failure = error.take().map_or(domain::Error::Busy, domain::Error::Db);
-                    let _ = request.answer.send(Err(failure));
+                    drop(request.answer.send(Err(failure)));
                 }
             }
             Err(_) => {

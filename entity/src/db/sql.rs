@@ -5,7 +5,10 @@
 //! way the text of the statement does not depend on the number of rows, so it is prepared once, and a thousand rows cost one
 //! round trip.
 
-#![expect(clippy::indexing_slicing, reason = "the columns of one set of rows are of one length, and rows are counted from it")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "the columns of one set of rows are of one length, and rows are counted from it"
+)]
 
 use sea_orm::sea_query::{ArrayType, Value};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement};
@@ -75,7 +78,7 @@ impl Sql {
                     .columns
                     .iter()
                     .enumerate()
-                    .map(|(index, (name, column))| column.from_json(index, name))
+                    .map(|(index, (name, column))| column.over_json(index, name))
                     .collect();
                 self.text.push_str(&format!(
                     "(SELECT {} FROM json_each(${first}))",
@@ -89,7 +92,7 @@ impl Sql {
                 let mut columns = Vec::new();
                 for (index, (name, column)) in rows.columns.into_iter().enumerate() {
                     arrays.push(format!("${}::{}[]", first + index, column.array_type()));
-                    columns.push(column.from_array(name));
+                    columns.push(column.over_array(name));
                     names.push(name);
                     self.values.push(column.into_array());
                 }
@@ -276,7 +279,7 @@ impl Column {
     }
 
     /// SQLite: the column as an expression over the JSON rows.
-    fn from_json(&self, index: usize, name: &str) -> String {
+    fn over_json(&self, index: usize, name: &str) -> String {
         match self {
             Self::Id(_) | Self::IdOrNull(_) | Self::Bytes(_) => format!("unhex(value ->> {index}) AS {name}"),
             _ => format!("value ->> {index} AS {name}"),
@@ -295,7 +298,7 @@ impl Column {
     }
 
     /// PostgreSQL: the column as an expression over the unnested array.
-    fn from_array(&self, name: &str) -> String {
+    fn over_array(&self, name: &str) -> String {
         match self {
             // The nil id stands for null: no id of ours is nil, because each starts with the time.
             Self::IdOrNull(_) => {

@@ -291,6 +291,7 @@ impl MemberInput {
 }
 
 /// Left out, emptied, or given.
+#[expect(clippy::option_option, reason = "three cases: leave as it is, empty, set")]
 fn plain<T>(value: MaybeUndefined<T>) -> Option<Option<T>> {
     match value {
         MaybeUndefined::Undefined => None,
@@ -300,6 +301,7 @@ fn plain<T>(value: MaybeUndefined<T>) -> Option<Option<T>> {
 }
 
 /// As [`plain`], for a value that may be malformed.
+#[expect(clippy::option_option, reason = "three cases: leave as it is, empty, set")]
 fn item<T>(value: MaybeUndefined<PerItem<T>>, field: &str) -> Result<Option<Option<T>>, Fault> {
     match plain(value) {
         None => Ok(None),

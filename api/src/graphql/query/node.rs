@@ -41,12 +41,12 @@ async fn find(db: &impl ConnectionTrait, viewer: &Arc<Viewer>, id: &str) -> Resu
         let own = viewer
             .employer()
             .map_or(viewer.partner().is_none(), |own| own == id);
-        return match own && may::<access::ReadEmployer>(viewer) {
-            true => Ok(employer::find(db, id)
-                .await?
-                .map(|row| Node::Employer(Employer(row)))),
-            false => Ok(None),
-        };
+        if !own || !may::<access::ReadEmployer>(viewer) {
+            return Ok(None);
+        }
+        return Ok(employer::find(db, id)
+            .await?
+            .map(|row| Node::Employer(Employer(row))));
     }
     match (viewer.employer(), viewer.partner()) {
         (Some(employer), _) => find_of_employer(db, viewer, employer, id).await,
