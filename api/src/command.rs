@@ -20,7 +20,7 @@ use crate::config::{Arguments, Command, LogFormat, Settings};
 /// Runs the program and says how it went: 0, or 1 after one line on the error stream.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Err(error) = start_log(&arguments.settings) {
+    if let Err(error) = start_log(&arguments) {
         return failed(&error);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -49,7 +49,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             store::open_ring(&db, Clock::system().now()).await?;
             Ok(store::rotate(&db, Clock::system().now()).await?)
         }
-        Command::Demo(arguments) => demo::demo(&settings, &arguments).await,
+        Command::Demo(arguments) => demo::demo(&arguments).await,
     }
 }
 
@@ -81,8 +81,16 @@ async fn start(settings: &Settings, dev: bool) -> anyhow::Result<std::sync::Arc<
         .context("the application cannot be started")
 }
 
-fn start_log(settings: &Settings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.log).context("the log filter is not one")?;
+fn start_log(arguments: &Arguments) -> anyhow::Result<()> {
+    let settings = &arguments.settings;
+    // The demo tells its story itself.
+    let level = if matches!(arguments.command, Command::Demo(_)) {
+        "warn"
+    } else {
+        "info,apalis_core=warn"
+    };
+    let filter =
+        EnvFilter::try_new(settings.log.as_deref().unwrap_or(level)).context("the log filter is not one")?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

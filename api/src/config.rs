@@ -37,9 +37,9 @@ pub struct Settings {
     /// How logs are written.
     #[arg(long, global = true, env = "PLAUDIT_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-    /// What is logged: a level, or a filter such as `info,jobs=debug`.
-    #[arg(long, global = true, env = "PLAUDIT_LOG", default_value = "info")]
-    pub log: String,
+    /// What is logged: a level, or a filter such as `info,jobs=debug`; `info` unless given.
+    #[arg(long, global = true, env = "PLAUDIT_LOG")]
+    pub log: Option<String>,
 }
 
 /// How logs are written.
