@@ -19,7 +19,15 @@ use crate::config::{Arguments, Command, LogFormat, Settings};
 
 /// Runs the program and says how it went: 0, or 1 after one line on the error stream.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Help and version are no errors.
+        Err(error) if !error.use_stderr() => {
+            print(error.render().to_string().trim_end());
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return refused(&error),
+    };
     if let Err(error) = start_log(&arguments) {
         return failed(&error);
     }
@@ -87,7 +95,7 @@ fn start_log(arguments: &Arguments) -> anyhow::Result<()> {
     let level = if matches!(arguments.command, Command::Demo(_)) {
         "warn"
     } else {
-        "info,apalis_core=warn"
+        "info,apalis_core=warn,sea_orm_migration=warn"
     };
     let filter =
         EnvFilter::try_new(settings.log.as_deref().unwrap_or(level)).context("the log filter is not one")?;
@@ -115,10 +123,39 @@ fn print(line: &str) {
     drop(writeln!(out, "{line}").and_then(|()| out.flush()));
 }
 
+/// Writes one line of what is wrong with the command line.
+fn refused(error: &clap::Error) -> ExitCode {
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        complain("a command is missing, such as `serve` or `demo` (see `plaudit --help`)");
+        return ExitCode::from(2);
+    }
+    let text = error.render().to_string();
+    // What follows the first paragraph is usage, which `--help` tells better.
+    let paragraph = text.split("\n\n").next().unwrap_or_default();
+    let line = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+    complain(&format!(
+        "{} (see `plaudit --help`)",
+        line.trim_start_matches("error: ")
+    ));
+    ExitCode::from(2)
+}
+
 /// Writes one line of what went wrong, with its causes.
 fn failed(error: &anyhow::Error) -> ExitCode {
-    use std::io::Write;
-    let line = format!("{error:#}").replace('\n', " ");
-    drop(writeln!(std::io::stderr(), "plaudit: {line}"));
+    let mut line = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        // The database's errors repeat what they come from.
+        if !line.contains(&cause) {
+            let separator = if line.is_empty() { "" } else { ": " };
+            line.push_str(&format!("{separator}{cause}"));
+        }
+    }
+    complain(&line.replace('\n', " "));
     ExitCode::FAILURE
+}
+
+fn complain(line: &str) {
+    use std::io::Write;
+    drop(writeln!(std::io::stderr(), "plaudit: {line}"));
 }

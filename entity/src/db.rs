@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::{ConnectOptions as _, Connection as _};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     ExecResult, QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions,
@@ -68,6 +69,16 @@ impl Db {
             return Err(DbErr::Conn(RuntimeErr::Internal(
                 "the database URL starts with neither sqlite: nor postgres:".into(),
             )));
+        }
+        if !url.starts_with("sqlite:") {
+            // The pool would only say that it waited in vain; one connection of its own says why.
+            let failed = |error: sqlx::Error| DbErr::Conn(RuntimeErr::SqlxError(Arc::new(error)));
+            let options: sqlx::postgres::PgConnectOptions = url.parse().map_err(failed)?;
+            let connection = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect())
+                .await
+                .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+                .map_err(failed)?;
+            connection.close().await.map_err(failed)?;
         }
         let mut options = ConnectOptions::new(url);
         options
