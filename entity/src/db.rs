@@ -13,12 +13,13 @@ pub mod sql;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sea_orm::sea_query::OnConflict;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{ConnectOptions as _, Connection as _};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    ExecResult, QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait, sqlx,
+    EntityTrait, ExecResult, IntoActiveModel, QueryResult, RuntimeErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait, sqlx,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -192,6 +193,17 @@ pub async fn query(
     statement: Statement,
 ) -> Result<Vec<QueryResult>, DbErr> {
     connection.query_all_raw(statement).await
+}
+
+/// Writes a new row; false when one of the same key is there already, and then nothing has happened.
+pub async fn insert_new<E>(connection: &impl ConnectionTrait, row: E::Model) -> Result<bool, DbErr>
+where
+    E: EntityTrait,
+    E::Model: IntoActiveModel<E::ActiveModel>,
+    E::ActiveModel: Send,
+{
+    let insert = E::insert(row.into_active_model()).on_conflict(OnConflict::new().do_nothing().to_owned());
+    Ok(insert.exec_without_returning(connection).await? == 1)
 }
 
 /// Whether the same transaction, tried again, may well succeed: two PostgreSQL transactions were in each other's way, or another

@@ -1,10 +1,10 @@
 //! Employers: the tenants.
 
+use sea_orm::QueryFilter;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{IntoActiveModel, QueryFilter};
 
 use crate::clock::Timestamp;
+use crate::db;
 use crate::db::sql::{Rows, Sql};
 use crate::id::EmployerId;
 use crate::page::{self, Page, Slice};
@@ -52,11 +52,7 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// Writes a new employer; false when the key is taken.
 pub async fn insert(connection: &impl ConnectionTrait, employer: Model) -> Result<bool, DbErr> {
-    let rows = Entity::insert(employer.into_active_model())
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .exec_without_returning(connection)
-        .await?;
-    Ok(rows == 1)
+    db::insert_new::<Entity>(connection, employer).await
 }
 
 /// The employer of this id.

@@ -1,10 +1,10 @@
 //! The menu of events of one employer.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{QueryFilter, QueryOrder};
 
 use crate::clock::Timestamp;
+use crate::db;
 use crate::id::{EmployerId, EventTypeId};
 
 /// A kind of event that an employer has on its menu.
@@ -42,11 +42,7 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// Writes a new event type; false when the employer has one of this key.
 pub async fn insert(connection: &impl ConnectionTrait, event_type: Model) -> Result<bool, DbErr> {
-    let rows = Entity::insert(event_type.into_active_model())
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .exec_without_returning(connection)
-        .await?;
-    Ok(rows == 1)
+    db::insert_new::<Entity>(connection, event_type).await
 }
 
 /// The employer's whole menu, by key.

@@ -2,10 +2,10 @@
 //! (a trigger of the database refuses the update).
 
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{FromQueryResult, QueryFilter, QueryOrder};
 
 use crate::clock::Timestamp;
+use crate::db;
 use crate::db::sql::{Rows, Sql};
 use crate::id::{EmployerId, IncentiveId, ProgramId};
 
@@ -62,11 +62,7 @@ pub async fn insert(
     first: Version,
 ) -> Result<bool, DbErr> {
     let employer = incentive.employer_id;
-    let rows = Entity::insert(incentive.into_active_model())
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .exec_without_returning(connection)
-        .await?;
-    if rows == 0 {
+    if !db::insert_new::<Entity>(connection, incentive).await? {
         return Ok(false);
     }
     Sql::on(

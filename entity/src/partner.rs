@@ -1,11 +1,11 @@
 //! Partners: who runs rewards, possibly for several employers.
 
 use aws_lc_rs::hmac;
+use sea_orm::QueryFilter;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{IntoActiveModel, QueryFilter};
 
 use crate::clock::Timestamp;
+use crate::db;
 use crate::db::sql::{Rows, Sql};
 use crate::id::{EmployerId, MemberId, PartnerId, TypedId};
 use crate::page::{self, Page, Slice};
@@ -34,11 +34,7 @@ impl ActiveModelBehavior for ActiveModel {}
 /// Writes a new partner with an empty feed; false when the key is taken.
 pub async fn insert(connection: &impl ConnectionTrait, partner: Model) -> Result<bool, DbErr> {
     let id = partner.id;
-    let rows = Entity::insert(partner.into_active_model())
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .exec_without_returning(connection)
-        .await?;
-    if rows == 0 {
+    if !db::insert_new::<Entity>(connection, partner).await? {
         return Ok(false);
     }
     Sql::on(

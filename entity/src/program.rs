@@ -2,10 +2,10 @@
 
 use chrono::{NaiveDate, NaiveTime};
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{QueryFilter, QueryOrder};
 
 use crate::clock::Timestamp;
+use crate::db;
 use crate::db::sql::{Rows, Sql};
 use crate::id::{EmployerId, ProgramId};
 use crate::text_enum;
@@ -68,11 +68,7 @@ impl Model {
 
 /// Writes a new program; false when the employer has one of this key.
 pub async fn insert(connection: &impl ConnectionTrait, program: Model) -> Result<bool, DbErr> {
-    let rows = Entity::insert(program.into_active_model())
-        .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .exec_without_returning(connection)
-        .await?;
-    Ok(rows == 1)
+    db::insert_new::<Entity>(connection, program).await
 }
 
 /// The employer's program of this key.

@@ -277,7 +277,7 @@ async fn evaluate(
                 }
                 for index in verdict.evaluation.too_late {
                     let event = Event {
-                        attempts: MAX_ATTEMPTS,
+                        attempts: MAX_ATTEMPTS - 1,
                         ..only_for(context, &events[case.events[index]], *incentive)
                     };
                     failed.push((

@@ -75,6 +75,7 @@ impl From<ApiError> for Error {
 
 /// What kind of thing the caller can mend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "FaultCode")]
 pub enum UserErrorCode {
     /// The value is not acceptable.
     InvalidInput,
@@ -119,25 +120,6 @@ impl From<Fault> for UserError {
             code: fault.code.into(),
             message: fault.message,
             path: fault.path,
-        }
-    }
-}
-
-impl From<FaultCode> for UserErrorCode {
-    fn from(code: FaultCode) -> Self {
-        match code {
-            FaultCode::InvalidInput => Self::InvalidInput,
-            FaultCode::KeyTaken => Self::KeyTaken,
-            FaultCode::NotFound => Self::NotFound,
-            FaultCode::InvalidState => Self::InvalidState,
-            FaultCode::TooMany => Self::TooMany,
-            FaultCode::UnknownEventType => Self::UnknownEventType,
-            FaultCode::UnknownMember => Self::UnknownMember,
-            FaultCode::NotEligible => Self::NotEligible,
-            FaultCode::InvalidProperties => Self::InvalidProperties,
-            FaultCode::TooLate => Self::TooLate,
-            FaultCode::InFuture => Self::InFuture,
-            FaultCode::Conflict => Self::Conflict,
         }
     }
 }
