@@ -95,7 +95,7 @@ fn start_log(arguments: &Arguments) -> anyhow::Result<()> {
     let level = if matches!(arguments.command, Command::Demo(_)) {
         "warn"
     } else {
-        "info,apalis_core=warn,sea_orm_migration=warn"
+        "info,apalis_core=warn,sea_orm_migration=warn,sqlx=warn"
     };
     let filter =
         EnvFilter::try_new(settings.log.as_deref().unwrap_or(level)).context("the log filter is not one")?;

@@ -69,6 +69,10 @@ pub async fn find_by_external_id(
     employer: EmployerId,
     external_id: &str,
 ) -> Result<Option<Model>, DbErr> {
+    // PostgreSQL cannot even be asked for a text with a zero character, and no row has one.
+    if external_id.contains('\0') {
+        return Ok(None);
+    }
     Entity::find()
         .filter(Column::EmployerId.eq(employer))
         .filter(Column::ExternalId.eq(external_id))

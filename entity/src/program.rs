@@ -77,6 +77,10 @@ pub async fn find_by_key(
     employer: EmployerId,
     key: &str,
 ) -> Result<Option<Model>, DbErr> {
+    // PostgreSQL cannot even be asked for a text with a zero character, and no row has one.
+    if key.contains('\0') {
+        return Ok(None);
+    }
     Entity::find()
         .filter(Column::EmployerId.eq(employer))
         .filter(Column::Key.eq(key))
