@@ -116,7 +116,7 @@ pub struct EventInput {
     id: ID,
     /// Where it comes from, 1 to 255 characters.
     #[graphql(default = "default")]
-    source: String,
+    source: Option<String>,
     /// The key of the event type.
     r#type: String,
     /// The member's external id.
@@ -255,7 +255,7 @@ impl EventInput {
     fn candidate(self) -> Candidate {
         Candidate {
             id: self.id.0,
-            source: self.source,
+            source: self.source.unwrap_or_else(|| "default".to_owned()),
             event_type: self.r#type,
             member: self.member,
             occurred_at: self.occurred_at.0.map(|instant| instant.0),

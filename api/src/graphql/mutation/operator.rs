@@ -13,6 +13,9 @@ use crate::graphql::object::{Client, Employer, Partner};
 use crate::graphql::scalar::{Duration, TimeZone};
 use crate::graphql::{app, permit};
 
+/// For how long a replaced secret is still taken unless something else is said: time to roll out the new one.
+const OVERLAP: Duration = Duration(TimeDelta::days(1));
+
 /// A new employer.
 #[derive(InputObject)]
 pub struct CreateEmployerInput {
@@ -21,14 +24,14 @@ pub struct CreateEmployerInput {
     /// Its name for people, 1 to 200 characters.
     name: String,
     /// The zone of local dates where neither the event nor the member has one.
-    #[graphql(default_with = "TimeZone(chrono_tz::Tz::UTC)")]
-    time_zone: TimeZone,
+    #[graphql(default_with = "Some(TimeZone(chrono_tz::Tz::UTC))")]
+    time_zone: Option<TimeZone>,
     /// How its members come to be known.
-    #[graphql(default_with = "Enrolment::Roster")]
-    enrolment: Enrolment,
+    #[graphql(default_with = "Some(Enrolment::Roster)")]
+    enrolment: Option<Enrolment>,
     /// Counts of fewer people than this are not shown for sensitive incentives; from 1 to 1,000,000.
     #[graphql(default = 10)]
-    minimum_group_size: i32,
+    minimum_group_size: Option<i32>,
     /// What its members consent to until they say otherwise; to nothing unless given.
     consent_defaults: Option<ConsentDefaultsInput>,
 }
@@ -38,10 +41,10 @@ pub struct CreateEmployerInput {
 pub struct ConsentDefaultsInput {
     /// Whether partners may learn of what members achieve.
     #[graphql(default = false)]
-    partner_sharing: bool,
+    partner_sharing: Option<bool>,
     /// Whether members may be mailed.
     #[graphql(default = false)]
-    email: bool,
+    email: Option<bool>,
 }
 
 /// What came of `createEmployer`.
@@ -101,8 +104,8 @@ pub struct RotateClientSecretInput {
     /// The client.
     client_id: String,
     /// For how long the secret before is still taken, at most 30 days.
-    #[graphql(default_with = "Duration(TimeDelta::days(1))")]
-    overlap: Duration,
+    #[graphql(default_with = "Some(OVERLAP)")]
+    overlap: Option<Duration>,
 }
 
 /// What came of `rotateClientSecret`.
@@ -166,11 +169,15 @@ impl OperatorMutation {
         let create = domain::employer::Create {
             key: input.key,
             name: input.name,
-            time_zone: input.time_zone.0.name().to_owned(),
-            enrolment: input.enrolment.into(),
-            minimum_group_size: input.minimum_group_size,
-            default_partner_sharing: defaults.is_some_and(|defaults| defaults.partner_sharing),
-            default_email: defaults.is_some_and(|defaults| defaults.email),
+            time_zone: input
+                .time_zone
+                .map_or(chrono_tz::Tz::UTC, |zone| zone.0)
+                .name()
+                .to_owned(),
+            enrolment: input.enrolment.unwrap_or(Enrolment::Roster).into(),
+            minimum_group_size: input.minimum_group_size.unwrap_or(10),
+            default_partner_sharing: defaults.and_then(|defaults| defaults.partner_sharing) == Some(true),
+            default_email: defaults.and_then(|defaults| defaults.email) == Some(true),
         };
         let (made, user_errors) =
             settle(domain::employer::create(app(context)?, permit(context)?, create).await)?;
@@ -225,9 +232,13 @@ impl OperatorMutation {
         context: &Context<'_>,
         #[graphql(desc = "The client, and for how long.")] input: RotateClientSecretInput,
     ) -> Result<RotateClientSecretPayload, ApiError> {
-        let outcome =
-            domain::client::rotate_secret(app(context)?, permit(context)?, &input.client_id, input.overlap.0)
-                .await;
+        let outcome = domain::client::rotate_secret(
+            app(context)?,
+            permit(context)?,
+            &input.client_id,
+            input.overlap.unwrap_or(OVERLAP).0,
+        )
+        .await;
         let (made, user_errors) = settle(outcome)?;
         let client_secret = made.as_ref().map(|made| made.secret.expose().to_owned());
         Ok(RotateClientSecretPayload {

@@ -24,7 +24,7 @@ impl FeedQuery {
         #[graphql(desc = "Only entries after this cursor; from the beginning unless given.")] after: Option<
             String,
         >,
-        #[graphql(desc = "At most so many, 1 to 100.", default = 100)] first: i32,
+        #[graphql(desc = "At most so many, 1 to 100.", default = 100)] first: Option<i32>,
     ) -> Result<FeedPage, ApiError> {
         let app = app(context)?;
         let partner = domain::feed::partner(&permit::<access::ReadFeed>(context)?)?;
@@ -32,7 +32,13 @@ impl FeedQuery {
             .as_deref()
             .map_or(Ok(0), |cursor| position(partner, cursor))?;
         domain::feed::require_reached(app, partner, start).await?;
-        let page = domain::feed::list(app, partner, start, i64::from(first)).await?;
+        let page = domain::feed::list(
+            app,
+            partner,
+            start,
+            first.map_or(domain::feed::PAGE_MAX, i64::from),
+        )
+        .await?;
         let end_cursor = page
             .entries
             .last()

@@ -13,6 +13,10 @@ use crate::domain::{self, Fault};
 use crate::graphql::object::incentive::{ConditionOp, Period, Window};
 use crate::graphql::scalar::{Date, Duration, Json, TimeZone};
 
+const MAX_LATE: Duration = Duration(TimeDelta::seconds(MAX_LATE_SECONDS));
+const MAX_FUTURE: Duration = Duration(TimeDelta::seconds(MAX_FUTURE_SECONDS));
+const RETENTION: Duration = Duration(TimeDelta::zero());
+
 /// A new event type.
 #[derive(InputObject)]
 pub struct CreateEventTypeInput {
@@ -28,16 +32,16 @@ pub struct CreateEventTypeInput {
     properties_schema: Option<Json>,
     /// Health data and the like: never shown by person to the employer's administrators.
     #[graphql(default = false)]
-    sensitive: bool,
+    sensitive: Option<bool>,
     /// How long after it happened an event is still accepted, at most 400 days.
-    #[graphql(default_with = "Duration(TimeDelta::seconds(MAX_LATE_SECONDS))")]
-    max_late: Duration,
+    #[graphql(default_with = "Some(MAX_LATE)")]
+    max_late: Option<Duration>,
     /// How far in the future an event may claim to happen, at most a day.
-    #[graphql(default_with = "Duration(TimeDelta::seconds(MAX_FUTURE_SECONDS))")]
-    max_future: Duration,
+    #[graphql(default_with = "Some(MAX_FUTURE)")]
+    max_future: Option<Duration>,
     /// How long the properties are kept after evaluation. None for a sensitive type.
-    #[graphql(default_with = "Duration(TimeDelta::zero())")]
-    retention: Duration,
+    #[graphql(default_with = "Some(RETENTION)")]
+    retention: Option<Duration>,
 }
 
 impl From<CreateEventTypeInput> for domain::event_type::Create {
@@ -48,10 +52,10 @@ impl From<CreateEventTypeInput> for domain::event_type::Create {
             name: input.name,
             description: input.description,
             properties_schema: input.properties_schema.map(|schema| schema.0),
-            sensitive: input.sensitive,
-            max_late: input.max_late.0.num_seconds(),
-            max_future: input.max_future.0.num_seconds(),
-            retention: input.retention.0.num_seconds(),
+            sensitive: input.sensitive.unwrap_or(false),
+            max_late: input.max_late.unwrap_or(MAX_LATE).0.num_seconds(),
+            max_future: input.max_future.unwrap_or(MAX_FUTURE).0.num_seconds(),
+            retention: input.retention.unwrap_or(RETENTION).0.num_seconds(),
         }
     }
 }
@@ -179,11 +183,11 @@ pub struct StreakInput {
     /// How many consecutive periods, 1 to 1,000.
     length: i32,
     /// What a period is.
-    #[graphql(default_with = "Period::Day")]
-    period: Period,
+    #[graphql(default_with = "Some(Period::Day)")]
+    period: Option<Period>,
     /// How many matching events make a period count, 1 to 100.
     #[graphql(default = 1)]
-    per_period: i32,
+    per_period: Option<i32>,
 }
 
 /// How often one member is awarded.
@@ -228,8 +232,8 @@ impl CreateIncentiveInput {
             }
             StructureInput::Streak(streak) => StructureDefinition::Streak(StreakDefinition {
                 length: streak.length,
-                period: streak.period.into(),
-                per_period: streak.per_period,
+                period: streak.period.unwrap_or(Period::Day).into(),
+                per_period: streak.per_period.unwrap_or(1),
             }),
         };
         let limit = match self.limit {
