@@ -100,6 +100,9 @@ pub enum MemberStatus {
     Rejected,
 }
 
+/// Where an event comes from when nothing is said.
+const DEFAULT_SOURCE: &str = "default";
+
 /// Events to be recorded.
 #[derive(InputObject)]
 pub struct RecordEventsInput {
@@ -115,7 +118,7 @@ pub struct EventInput {
     /// The sender's own id, 1 to 255 characters; reuse it when you retry. Unique with `source` within the employer.
     id: ID,
     /// Where it comes from, 1 to 255 characters.
-    #[graphql(default = "default")]
+    #[graphql(default_with = "Some(DEFAULT_SOURCE.to_owned())")]
     source: Option<String>,
     /// The key of the event type.
     r#type: String,
@@ -255,7 +258,7 @@ impl EventInput {
     fn candidate(self) -> Candidate {
         Candidate {
             id: self.id.0,
-            source: self.source.unwrap_or_else(|| "default".to_owned()),
+            source: self.source.unwrap_or_else(|| DEFAULT_SOURCE.to_owned()),
             event_type: self.r#type,
             member: self.member,
             occurred_at: self.occurred_at.0.map(|instant| instant.0),

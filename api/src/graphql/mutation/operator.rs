@@ -30,7 +30,7 @@ pub struct CreateEmployerInput {
     #[graphql(default_with = "Some(Enrolment::Roster)")]
     enrolment: Option<Enrolment>,
     /// Counts of fewer people than this are not shown for sensitive incentives; from 1 to 1,000,000.
-    #[graphql(default = 10)]
+    #[graphql(default_with = "Some(10)")]
     minimum_group_size: Option<i32>,
     /// What its members consent to until they say otherwise; to nothing unless given.
     consent_defaults: Option<ConsentDefaultsInput>,
@@ -40,10 +40,10 @@ pub struct CreateEmployerInput {
 #[derive(InputObject)]
 pub struct ConsentDefaultsInput {
     /// Whether partners may learn of what members achieve.
-    #[graphql(default = false)]
+    #[graphql(default_with = "Some(false)")]
     partner_sharing: Option<bool>,
     /// Whether members may be mailed.
-    #[graphql(default = false)]
+    #[graphql(default_with = "Some(false)")]
     email: Option<bool>,
 }
 

@@ -24,7 +24,7 @@ impl FeedQuery {
         #[graphql(desc = "Only entries after this cursor; from the beginning unless given.")] after: Option<
             String,
         >,
-        #[graphql(desc = "At most so many, 1 to 100.", default = 100)] first: Option<i32>,
+        #[graphql(desc = "At most so many, 1 to 100.", default_with = "Some(100)")] first: Option<i32>,
     ) -> Result<FeedPage, ApiError> {
         let app = app(context)?;
         let partner = domain::feed::partner(&permit::<access::ReadFeed>(context)?)?;

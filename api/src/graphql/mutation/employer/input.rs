@@ -31,7 +31,7 @@ pub struct CreateEventTypeInput {
     /// JSON Schema of the properties, at most 64 KiB; without one anything goes. References to elsewhere are not followed.
     properties_schema: Option<Json>,
     /// Health data and the like: never shown by person to the employer's administrators.
-    #[graphql(default = false)]
+    #[graphql(default_with = "Some(false)")]
     sensitive: Option<bool>,
     /// How long after it happened an event is still accepted, at most 400 days.
     #[graphql(default_with = "Some(MAX_LATE)")]
@@ -186,7 +186,7 @@ pub struct StreakInput {
     #[graphql(default_with = "Some(Period::Day)")]
     period: Option<Period>,
     /// How many matching events make a period count, 1 to 100.
-    #[graphql(default = 1)]
+    #[graphql(default_with = "Some(1)")]
     per_period: Option<i32>,
 }
 
