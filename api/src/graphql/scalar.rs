@@ -146,7 +146,7 @@ fn format_duration(duration: TimeDelta) -> String {
         .map(|(number, unit)| format!("{number}{unit}"))
         .collect();
     match (days, time.is_empty()) {
-        (0, true) => "PT0S".to_owned(),
+        (0, true) => "P0D".to_owned(),
         (0, false) => format!("PT{time}"),
         (_, true) => format!("P{days}D"),
         (_, false) => format!("P{days}DT{time}"),
