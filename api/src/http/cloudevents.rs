@@ -15,7 +15,7 @@ use cloudevents::binding::http::to_event;
 use cloudevents::event::ExtensionValue;
 use cloudevents::{AttributesReader, Data, Event};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -204,8 +204,8 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Read>, Refused> {
                     format!("not a CloudEvent in binary mode: {error}"),
                 )
             };
-            let event = to_event(&decoded(headers), body.to_vec()).map_err(wrong)?;
-            Ok(vec![Ok(candidate(&event))])
+            let event = to_event(headers, body.to_vec()).map_err(wrong)?;
+            Ok(vec![Ok(from_headers(candidate(&event)))])
         }
         _ => {
             let message = format!("send {STRUCTURED}, {BATCHED}, or the binary mode with its ce- headers");
@@ -218,27 +218,19 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Read>, Refused> {
     }
 }
 
-/// The headers with the values of the attributes percent-decoded, as the HTTP binding says they are encoded.
-fn decoded(headers: &HeaderMap) -> HeaderMap {
-    let mut decoded = HeaderMap::new();
-    for (name, value) in headers {
-        let plain = || {
-            let text = percent_encoding::percent_decode(value.as_bytes())
-                .decode_utf8()
-                .ok()?;
-            HeaderValue::from_bytes(text.as_bytes()).ok()
-        };
-        let is_attribute = name.as_str().starts_with("ce-");
-        decoded.append(
-            name,
-            if is_attribute {
-                plain().unwrap_or_else(|| value.clone())
-            } else {
-                value.clone()
-            },
-        );
+/// The candidate with its attributes percent-decoded: in binary mode they travel in headers, where the HTTP binding has them encoded.
+fn from_headers(candidate: Candidate) -> Candidate {
+    let decoded = |text: &str| match percent_encoding::percent_decode_str(text).decode_utf8() {
+        Ok(plain) => plain.into_owned(),
+        Err(_) => text.to_owned(),
+    };
+    Candidate {
+        id: decoded(&candidate.id),
+        source: decoded(&candidate.source),
+        event_type: decoded(&candidate.event_type),
+        member: decoded(&candidate.member),
+        ..candidate
     }
-    decoded
 }
 
 fn structured(event: Value) -> Read {
