@@ -1,7 +1,7 @@
 //! Access tokens: JWTs of the profile of RFC 9068, signed with the key whose turn it is.
 //!
 //! The claims are those of the profile, and three of ours that name the party: `employer`, `partner`, `member` (typed ids as
-//! text). `sub` is the client, or the member where the token is a member's own. Reading them back is [`verify`]'s part.
+//! text). `sub` is the client, or the member where the token is a member's own. Reading them back is [`verify()`]'s part.
 
 use std::fmt;
 
