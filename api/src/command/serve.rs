@@ -11,8 +11,10 @@ use crate::app::App;
 use crate::config::{ServeArguments, Settings};
 use crate::http;
 
-/// From the signal to the end: what has not finished by then is cut off. Orchestrators kill after 30 seconds.
-const STOP_WITHIN: Duration = Duration::from_secs(25);
+/// How long requests that are under way may go on after the signal. An operation ends within 5 seconds by itself.
+const DRAIN_WITHIN: Duration = Duration::from_secs(15);
+/// How long workers, committers and sockets may then take. Together less than the 30 seconds after which orchestrators kill.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// Serves until the process is told to end.
 pub async fn serve(settings: &Settings, arguments: &ServeArguments) -> anyhow::Result<()> {
@@ -63,7 +65,7 @@ pub async fn run(
     });
     let late = async {
         draining.cancelled().await;
-        tokio::time::timeout(STOP_WITHIN, std::future::pending::<()>()).await
+        tokio::time::timeout(DRAIN_WITHIN, std::future::pending::<()>()).await
     };
     tokio::select! {
         outcome = serving.into_future() => outcome.context("serving failed")?,
