@@ -11,6 +11,7 @@
 pub mod body;
 pub mod check;
 mod commit;
+mod item;
 mod menu;
 
 use std::sync::Arc;

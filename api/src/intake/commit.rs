@@ -5,7 +5,7 @@
     reason = "an index is the place of an item in the group that it was taken from"
 )]
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use entity::clock::Timestamp;
@@ -13,12 +13,12 @@ use entity::employer::Enrolment;
 use entity::event::{self, Event};
 use entity::id::EmployerId;
 use entity::receipt::{self, Identity, Receipt};
-use entity::refusal::{self, Refusal};
-use entity::{db, member};
+use entity::{db, member, refusal};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::Value;
 
-use super::check::{self, Candidate, WellFormed};
+use super::check::{self, WellFormed};
+use super::item::{Item, Verdict, refusals};
 use super::menu::Menu;
 use super::{Committer, ItemResult, Request, Status};
 use crate::domain::{self, Fault, FaultCode};
@@ -26,20 +26,6 @@ use crate::validate;
 
 /// Tries of a transaction that was in another one's way.
 const ATTEMPTS: u32 = 5;
-
-/// A candidate on its way through the group.
-struct Item<'a> {
-    employer: EmployerId,
-    candidate: &'a Candidate,
-    form: Option<WellFormed>,
-    verdict: Verdict,
-}
-
-enum Verdict {
-    /// Nothing is known against it, and this is what would be queued.
-    Acceptable(Box<Event>, Timestamp),
-    Settled(Status),
-}
 
 impl Committer {
     /// Commits a group and answers its callers. When the group as a whole fails, each request is tried by itself, so that none is
@@ -344,98 +330,4 @@ impl Committer {
             })
             .collect())
     }
-}
-
-impl<'a> Item<'a> {
-    fn new(employer: EmployerId, candidate: &'a Candidate) -> Self {
-        let unknown = || Fault::not_found(&["employer"], "there is no such employer");
-        match check::form(candidate) {
-            // Replaced as soon as the employer's menu is at hand.
-            Ok(form) => Self {
-                employer,
-                candidate,
-                form: Some(form),
-                verdict: Verdict::Settled(Status::Rejected(unknown())),
-            },
-            Err(fault) => Self {
-                employer,
-                candidate,
-                form: None,
-                verdict: Verdict::Settled(Status::Rejected(fault)),
-            },
-        }
-    }
-
-    fn identity(&self) -> Identity {
-        Identity {
-            employer_id: self.employer,
-            source: self.candidate.source.clone(),
-            event_id: self.candidate.id.clone(),
-        }
-    }
-
-    fn receipt(&self, now: Timestamp) -> Option<Receipt> {
-        match (&self.verdict, &self.form) {
-            (Verdict::Acceptable(_, until), Some(form)) => Some(Receipt {
-                identity: self.identity(),
-                body_digest: form.digest,
-                accepted_at: now,
-                expires_at: *until,
-            }),
-            _ => None,
-        }
-    }
-
-    fn was_refused(&self) -> bool {
-        matches!(self.verdict, Verdict::Settled(Status::Rejected(_)))
-    }
-
-    fn status(self) -> Status {
-        match self.verdict {
-            Verdict::Settled(status) => status,
-            // Every acceptable item is settled by its receipt, which is either new or known.
-            Verdict::Acceptable(..) => Status::Rejected(Fault::new(
-                FaultCode::Conflict,
-                &["id"],
-                "another request with this id is under way; send it again",
-            )),
-        }
-    }
-}
-
-/// The refusals among the items, counted by employer, type and reason. A type the employer does not have is counted without its
-/// name: what a caller makes up does not become rows.
-fn refusals(
-    items: &[Item<'_>],
-    menus: &HashMap<EmployerId, Arc<Menu>>,
-    day: chrono::NaiveDate,
-) -> Vec<Refusal> {
-    let mut counts: BTreeMap<(EmployerId, String, &'static str), i64> = BTreeMap::new();
-    for item in items {
-        let Verdict::Settled(Status::Rejected(fault)) = &item.verdict else {
-            continue;
-        };
-        let Some(menu) = menus.get(&item.employer) else {
-            continue;
-        };
-        let known = menu.find(&item.candidate.event_type).is_some();
-        let event_type = if known {
-            item.candidate.event_type.clone()
-        } else {
-            String::new()
-        };
-        *counts
-            .entry((item.employer, event_type, fault.code.as_str()))
-            .or_default() += 1;
-    }
-    counts
-        .into_iter()
-        .map(|((employer_id, event_type, code), count)| Refusal {
-            employer_id,
-            refused_on: day,
-            event_type,
-            code: code.to_owned(),
-            count,
-        })
-        .collect()
 }

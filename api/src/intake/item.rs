@@ -1,0 +1,124 @@
+//! A candidate on its way through a group commit, and what is known of it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use entity::clock::Timestamp;
+use entity::event::Event;
+use entity::id::EmployerId;
+use entity::receipt::{Identity, Receipt};
+use entity::refusal::Refusal;
+
+use super::Status;
+use super::check::{self, Candidate, WellFormed};
+use super::menu::Menu;
+use crate::domain::{Fault, FaultCode};
+
+/// A candidate on its way through the group.
+pub(super) struct Item<'a> {
+    pub(super) employer: EmployerId,
+    pub(super) candidate: &'a Candidate,
+    pub(super) form: Option<WellFormed>,
+    pub(super) verdict: Verdict,
+}
+
+pub(super) enum Verdict {
+    /// Nothing is known against it, and this is what would be queued.
+    Acceptable(Box<Event>, Timestamp),
+    /// What became of it is certain.
+    Settled(Status),
+}
+
+impl<'a> Item<'a> {
+    pub(super) fn new(employer: EmployerId, candidate: &'a Candidate) -> Self {
+        let unknown = || Fault::not_found(&["employer"], "there is no such employer");
+        match check::form(candidate) {
+            // Replaced as soon as the employer's menu is at hand.
+            Ok(form) => Self {
+                employer,
+                candidate,
+                form: Some(form),
+                verdict: Verdict::Settled(Status::Rejected(unknown())),
+            },
+            Err(fault) => Self {
+                employer,
+                candidate,
+                form: None,
+                verdict: Verdict::Settled(Status::Rejected(fault)),
+            },
+        }
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        Identity {
+            employer_id: self.employer,
+            source: self.candidate.source.clone(),
+            event_id: self.candidate.id.clone(),
+        }
+    }
+
+    pub(super) fn receipt(&self, now: Timestamp) -> Option<Receipt> {
+        match (&self.verdict, &self.form) {
+            (Verdict::Acceptable(_, until), Some(form)) => Some(Receipt {
+                identity: self.identity(),
+                body_digest: form.digest,
+                accepted_at: now,
+                expires_at: *until,
+            }),
+            _ => None,
+        }
+    }
+
+    pub(super) fn was_refused(&self) -> bool {
+        matches!(self.verdict, Verdict::Settled(Status::Rejected(_)))
+    }
+
+    pub(super) fn status(self) -> Status {
+        match self.verdict {
+            Verdict::Settled(status) => status,
+            // Every acceptable item is settled by its receipt, which is either new or known.
+            Verdict::Acceptable(..) => Status::Rejected(Fault::new(
+                FaultCode::Conflict,
+                &["id"],
+                "another request with this id is under way; send it again",
+            )),
+        }
+    }
+}
+
+/// The refusals among the items, counted by employer, type and reason. A type the employer does not have is counted without its
+/// name: what a caller makes up does not become rows.
+pub(super) fn refusals(
+    items: &[Item<'_>],
+    menus: &HashMap<EmployerId, Arc<Menu>>,
+    day: chrono::NaiveDate,
+) -> Vec<Refusal> {
+    let mut counts: BTreeMap<(EmployerId, String, &'static str), i64> = BTreeMap::new();
+    for item in items {
+        let Verdict::Settled(Status::Rejected(fault)) = &item.verdict else {
+            continue;
+        };
+        let Some(menu) = menus.get(&item.employer) else {
+            continue;
+        };
+        let known = menu.find(&item.candidate.event_type).is_some();
+        let event_type = if known {
+            item.candidate.event_type.clone()
+        } else {
+            String::new()
+        };
+        *counts
+            .entry((item.employer, event_type, fault.code.as_str()))
+            .or_default() += 1;
+    }
+    counts
+        .into_iter()
+        .map(|((employer_id, event_type, code), count)| Refusal {
+            employer_id,
+            refused_on: day,
+            event_type,
+            code: code.to_owned(),
+            count,
+        })
+        .collect()
+}
