@@ -239,10 +239,20 @@ impl Rows {
 
     /// All rows as one JSON array of arrays.
     fn into_json(self) -> String {
-        let rows: Vec<Vec<Json>> = (0..self.len())
-            .map(|row| self.columns.iter().map(|(_, column)| column.json(row)).collect())
-            .collect();
-        Json::from(rows.into_iter().map(Json::from).collect::<Vec<_>>()).to_string()
+        let mut text = String::with_capacity(self.len() * self.columns.len() * 24);
+        text.push('[');
+        for row in 0..self.len() {
+            text.push_str(if row == 0 { "[" } else { ",[" });
+            for (index, (_, column)) in self.columns.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                column.push_json(row, &mut text);
+            }
+            text.push(']');
+        }
+        text.push(']');
+        text
     }
 }
 
@@ -260,21 +270,23 @@ impl Column {
         }
     }
 
-    /// SQLite: the value of one row as JSON.
-    fn json(&self, row: usize) -> Json {
+    /// SQLite: adds the value of one row as JSON.
+    fn push_json(&self, row: usize, text: &mut String) {
         match self {
-            Self::Id(values) => values[row].simple().to_string().into(),
-            Self::IdOrNull(values) => values[row].map_or(Json::Null, |id| id.simple().to_string().into()),
-            Self::Bytes(values) => values[row]
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>()
-                .into(),
-            Self::Text(values) | Self::Json(values) => values[row].as_str().into(),
-            Self::TextOrNull(values) => values[row].as_deref().map_or(Json::Null, Into::into),
-            Self::Int(values) => values[row].into(),
-            Self::Bool(values) => i64::from(values[row]).into(),
-            Self::Date(values) => values[row].to_string().into(),
+            Self::Id(values) => push_hex(values[row].as_bytes(), text),
+            Self::IdOrNull(values) => match &values[row] {
+                Some(id) => push_hex(id.as_bytes(), text),
+                None => text.push_str("null"),
+            },
+            Self::Bytes(values) => push_hex(&values[row], text),
+            Self::Text(values) | Self::Json(values) => push_text(&values[row], text),
+            Self::TextOrNull(values) => match &values[row] {
+                Some(value) => push_text(value, text),
+                None => text.push_str("null"),
+            },
+            Self::Int(values) => text.push_str(&values[row].to_string()),
+            Self::Bool(values) => text.push(if values[row] { '1' } else { '0' }),
+            Self::Date(values) => push_text(&values[row].to_string(), text),
         }
     }
 
@@ -332,5 +344,67 @@ impl Column {
             Self::Bool(values) => array(ArrayType::Bool, values, |value| Value::Bool(Some(value))),
             Self::Date(values) => array(ArrayType::String, values, |date| text(date.to_string())),
         }
+    }
+}
+
+/// Adds bytes as a JSON string of hexadecimal digits.
+fn push_hex(bytes: &[u8], text: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    text.push('"');
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text.push('"');
+}
+
+/// Adds a text as a JSON string.
+fn push_text(value: &str, text: &mut String) {
+    text.push_str(&Json::from(value).to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::MemberId;
+
+    #[test]
+    fn rows_read_back_from_their_json() {
+        let id = MemberId::from_uuid(Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef));
+        let rows = Rows::new()
+            .id("a", [id, id])
+            .id_or_null("b", [None, Some(id)])
+            .bytes("c", [vec![0, 255], vec![]])
+            .text("d", ["plain", "\"quoted\" \\ \n \u{1} ü"])
+            .text_or_null("e", [None, Some("null".to_owned())])
+            .int("f", [i64::MIN, i64::MAX])
+            .bool("g", [true, false])
+            .date("h", [chrono::NaiveDate::MIN, chrono::NaiveDate::default()])
+            .json("i", ["{\"x\":1}".to_owned(), "[]".to_owned()]);
+        let hex = "0123456789abcdef0123456789abcdef";
+        let read: Json = serde_json::from_str(&rows.into_json()).unwrap();
+        let min = chrono::NaiveDate::MIN.to_string();
+        assert_eq!(
+            read,
+            serde_json::json!([
+                [hex, null, "00ff", "plain", null, i64::MIN, 1, min, "{\"x\":1}"],
+                [
+                    hex,
+                    hex,
+                    "",
+                    "\"quoted\" \\ \n \u{1} ü",
+                    "null",
+                    i64::MAX,
+                    0,
+                    "1970-01-01",
+                    "[]"
+                ],
+            ])
+        );
+    }
+
+    #[test]
+    fn no_rows_are_an_empty_list() {
+        assert_eq!(Rows::new().id::<MemberId>("a", []).into_json(), "[]");
     }
 }
