@@ -433,3 +433,23 @@ async fn graphiql_exists_for_developers_alone() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_a_good_query_answers_is_what_the_stock_handler_answers() {
+    let toy = Toy::new(true);
+    for query in [
+        "{ __typename }",
+        "{ a: __typename b: __typename }",
+        "{ __schema { queryType { name } types { name } } }",
+    ] {
+        let body = json!({ "query": query }).to_string();
+        let ours = send(&toy, post().body(Body::from(body.clone())).expect("a request")).await;
+        let stock = async_graphql_axum::GraphQL::new(toy.house.schema.clone());
+        let request = post().body(Body::from(body)).expect("a request");
+        let response = stock.oneshot(request).await.expect("infallible");
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+        let theirs: Value = serde_json::from_slice(&bytes).expect("JSON");
+        assert_eq!(ours.body["data"], theirs["data"], "{query}");
+        assert_ne!(ours.body["data"], Value::Null, "{query}");
+    }
+}
