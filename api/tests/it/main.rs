@@ -1,5 +1,12 @@
 //! Integration tests: one binary, so that it links once and its modules run side by side.
+//!
+//! Every test that touches a database is an `async fn(&TestApp)` named in `on_both!` and runs as `…::sqlite` and `…::postgres`
+//! ([`harness`]). They are ordered by noun; what concerns no noun alone (authorization, bad input, logs) has a module of its own.
 // Without this, clippy does not know that the helpers between the tests are tests too.
 #![cfg(test)]
 
+#[macro_use]
+mod harness;
+
+mod clients;
 mod tidy;

@@ -1,0 +1,237 @@
+//! What the tests stand on: the application as it is built for real, over a database of its own, with a clock that stands still.
+//!
+//! Nothing is evaluated behind a test's back: [`TestApp::run_jobs`] does it, and the end of each test does it once more and then
+//! looks at what is left. Requests go through the real router, with tokens signed by the application's own keys.
+
+mod caller;
+mod database;
+mod request;
+mod world;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use api::app::{App, Parts};
+use api::auth::token::{Grant, issue};
+use api::auth::viewer::Party;
+use axum::Router;
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::clock::Clock;
+use entity::db::Db;
+use entity::id::Ids;
+use sea_orm::ConnectionTrait;
+use tokio_util::sync::CancellationToken;
+
+pub use caller::Caller;
+pub use database::{Database, Kind};
+pub use request::{Answer, cloud_event};
+pub use world::{Event, World, at, event, incentive_input, streak_input};
+
+/// The address by which the application of a test is known.
+pub const PUBLIC_URL: &str = "http://plaudit.test";
+
+/// Longer than anything in these tests takes; whoever waits longer waits in vain.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Runs each named test on both databases.
+///
+/// A test is an `async fn(app: &TestApp)`; one that is not named here is dead code, which the lints refuse.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[tokio::test]
+            async fn sqlite() {
+                $crate::harness::run($crate::harness::Kind::Sqlite, super::$name).await;
+            }
+
+            #[tokio::test]
+            async fn postgres() {
+                $crate::harness::run($crate::harness::Kind::Postgres, super::$name).await;
+            }
+        }
+    )+};
+}
+
+/// The application of one test.
+pub struct TestApp {
+    /// The application, as `serve` builds it.
+    pub app: Arc<App>,
+    /// Its clock.
+    pub clock: Clock,
+    /// The database's address, for a second application on it.
+    pub url: String,
+    router: Router,
+    leaves_failures: AtomicBool,
+}
+
+/// Runs a test over a fresh database, then looks at what it has left behind.
+pub async fn run(kind: Kind, test: impl AsyncFnOnce(&TestApp)) {
+    let database = Database::migrated(kind).await;
+    let app = TestApp::start(database.url(), 1).await;
+    test(&app).await;
+    app.finish().await;
+    database.drop().await;
+}
+
+impl TestApp {
+    /// An application over a migrated database. Two over one database need two seeds, as their ids must differ.
+    pub async fn start(url: &str, seed: u64) -> Self {
+        let clock = Clock::manual(at("2026-11-21T12:00:00Z"));
+        let ids = Ids::seeded(clock.clone(), seed);
+        let parts = Parts {
+            db: Db::open(url).await.unwrap(),
+            clock: clock.clone(),
+            ids,
+            public_url: PUBLIC_URL.to_owned(),
+            dev: false,
+        };
+        let app = App::start(parts).await.unwrap();
+        Self {
+            router: api::http::router(&app),
+            app,
+            clock,
+            url: url.to_owned(),
+            leaves_failures: AtomicBool::new(false),
+        }
+    }
+
+    /// Every address of the application.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Evaluates everything that is due.
+    pub async fn run_jobs(&self) {
+        let never = CancellationToken::new();
+        jobs::evaluate::drain(&self.app.jobs, &never).await.unwrap();
+    }
+
+    /// Sets the clock.
+    pub fn set_clock(&self, instant: &str) {
+        self.clock.set(at(instant));
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, time: TimeDelta) {
+        self.clock.set(self.now() + time);
+    }
+
+    /// The current instant.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// A token of this party, signed with the application's key.
+    pub fn token(&self, party: Party, scopes: &str) -> String {
+        self.token_for(party, scopes, TimeDelta::hours(24))
+    }
+
+    /// As [`TestApp::token`], good for so long.
+    pub fn token_for(&self, party: Party, scopes: &str, life: TimeDelta) -> String {
+        let grant = Grant {
+            party,
+            client_id: "plaudit".to_owned(),
+            scopes: scopes.parse().unwrap(),
+            life,
+            token_id: self.app.ids.text(),
+        };
+        let verifier = &self.app.verifier;
+        let token = issue(&verifier.ring(), verifier.authority(), &grant, self.now()).unwrap();
+        token.expose().to_owned()
+    }
+
+    /// Whoever shows this token.
+    pub fn with(&self, token: &str) -> Caller<'_> {
+        Caller::new(self, Some(token.to_owned()))
+    }
+
+    /// Whoever shows none.
+    pub fn anonymous(&self) -> Caller<'_> {
+        Caller::new(self, None)
+    }
+
+    /// A caller of this party with these scopes.
+    pub fn by(&self, party: Party, scopes: &str) -> Caller<'_> {
+        self.with(&self.token(party, scopes))
+    }
+
+    /// The operator of the installation.
+    pub fn operator(&self) -> Caller<'_> {
+        self.by(Party::Operator, "operator")
+    }
+
+    /// Runs SQL that no code of ours would.
+    pub async fn sql(&self, sql: &str) -> Result<(), sea_orm::DbErr> {
+        let txn = self.app.db.write_txn().await?;
+        txn.execute_unprepared(sql).await?;
+        txn.commit().await
+    }
+
+    /// The number that a `SELECT count(*) …` gives.
+    pub async fn count(&self, sql: &str) -> i64 {
+        database::count(&self.app.db, sql).await
+    }
+
+    /// How many rows each table holds.
+    pub async fn row_counts(&self) -> Vec<(&'static str, i64)> {
+        let mut counts = Vec::new();
+        for table in database::TABLES {
+            counts.push((
+                table,
+                self.count(&format!("SELECT count(*) AS count FROM {table}"))
+                    .await,
+            ));
+        }
+        counts
+    }
+
+    /// Says that this test leaves dead events, or events that still wait for a further try.
+    pub fn leave_failures(&self) {
+        self.leaves_failures.store(true, Ordering::SeqCst);
+    }
+
+    /// What must be true after any test, then the end of the application.
+    async fn finish(self) {
+        self.run_jobs().await;
+        self.check().await;
+        self.stop().await;
+    }
+
+    /// Ends the application without a look at what it leaves.
+    pub async fn stop(self) {
+        let Self { app, router, .. } = self;
+        // The router holds the application; its tasks end with the last handle.
+        drop(router);
+        tokio::time::timeout(DEADLINE, app.stop())
+            .await
+            .expect("the application ends when it is told to");
+    }
+
+    async fn check(&self) {
+        if !self.leaves_failures.load(Ordering::SeqCst) {
+            let waiting = self.count("SELECT count(*) AS count FROM event").await;
+            assert_eq!(
+                waiting, 0,
+                "events that failed are still waiting for a further try"
+            );
+            let dead = self.count("SELECT count(*) AS count FROM dead_event").await;
+            assert_eq!(dead, 0, "there are dead events");
+        }
+        let sparse = "SELECT count(*) AS count FROM feed_head AS head LEFT JOIN
+            (SELECT partner_id, count(*) AS entries, max(position) AS last FROM feed_entry GROUP BY partner_id) AS feed
+            ON feed.partner_id = head.partner_id
+            WHERE head.position <> coalesce(feed.entries, 0) OR head.position <> coalesce(feed.last, 0)";
+        assert_eq!(self.count(sparse).await, 0, "the positions of a feed have a hole");
+        let twice = "SELECT count(*) AS count FROM (SELECT 1 FROM achievement
+            GROUP BY employer_id, incentive_id, member_id, period_key, ordinal HAVING count(*) > 1) AS repeated";
+        assert_eq!(
+            self.count(twice).await,
+            0,
+            "an achievement stands twice under one key"
+        );
+        let told_twice = "SELECT count(*) AS count FROM (SELECT 1 FROM feed_entry
+            GROUP BY partner_id, achievement_id, kind HAVING count(*) > 1) AS repeated";
+        assert_eq!(self.count(told_twice).await, 0, "a partner was told twice");
+    }
+}
