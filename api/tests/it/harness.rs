@@ -168,6 +168,15 @@ impl TestApp {
         txn.commit().await
     }
 
+    /// Runs SQL that differs between the databases.
+    pub async fn sql_either(&self, sqlite: &str, postgres: &str) {
+        let sql = match self.app.db.kind() {
+            entity::db::Kind::Sqlite => sqlite,
+            entity::db::Kind::Postgres => postgres,
+        };
+        self.sql(sql).await.unwrap();
+    }
+
     /// The number that a `SELECT count(*) …` gives.
     pub async fn count(&self, sql: &str) -> i64 {
         database::count(&self.app.db, sql).await

@@ -8,5 +8,9 @@
 #[macro_use]
 mod harness;
 
+mod authorization;
 mod clients;
+mod members;
+mod schema;
+mod setup;
 mod tidy;

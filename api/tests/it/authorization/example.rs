@@ -1,0 +1,169 @@
+//! One document for each guarded field. `{employer}` stands for the key of an employer, and leads to the field where a path must.
+
+use api::auth::scope::Scope;
+use api::auth::viewer::ViewerKind;
+
+/// A document that reaches one guarded field.
+pub struct Example {
+    /// The field, as `Type.field`.
+    pub field: &'static str,
+    /// For all kinds of viewers, but for those without an employer where they have their own.
+    document: &'static str,
+    /// For viewers without an employer: the operator and partners.
+    without_employer: Option<&'static str>,
+    /// Scopes by which the document gets as far as the field, none of which the field itself takes.
+    pub carriers: &'static [Scope],
+}
+
+impl Example {
+    /// The document for a viewer of this kind, about this employer.
+    pub fn document(&self, kind: ViewerKind, employer: &str) -> String {
+        let has_employer = matches!(kind, ViewerKind::Employer | ViewerKind::Member);
+        let document = self
+            .without_employer
+            .filter(|_| !has_employer)
+            .unwrap_or(self.document);
+        document.replace("{employer}", employer)
+    }
+
+    /// One for each line of the table.
+    pub fn all() -> Vec<Self> {
+        let plain = |field, document| Self {
+            field,
+            document,
+            without_employer: None,
+            carriers: &[],
+        };
+        vec![
+            plain(
+                "Mutation.createEmployer",
+                r#"mutation { createEmployer(input: {key: "new", name: "New"}) { userErrors { code } } }"#,
+            ),
+            plain(
+                "Mutation.createPartner",
+                r#"mutation { createPartner(input: {key: "new", name: "New"}) { userErrors { code } } }"#,
+            ),
+            plain(
+                "Mutation.createClient",
+                r#"mutation { createClient(input: {name: "New", employer: "{employer}", scopes: ["events:write"]}) { userErrors { code } } }"#,
+            ),
+            plain(
+                "Mutation.rotateClientSecret",
+                r#"mutation { rotateClientSecret(input: {clientId: "none"}) { userErrors { code } } }"#,
+            ),
+            plain(
+                "Mutation.revokeClient",
+                r#"mutation { revokeClient(input: {clientId: "none"}) { userErrors { code } } }"#,
+            ),
+            plain(
+                "Mutation.replayDeadEvents",
+                r#"mutation { replayDeadEvents(input: {ids: ["evt_01ARZ3NDEKTSV4RRFFQ69G5FAV"]}) { replayedCount userErrors { code } } }"#,
+            ),
+            plain("Query.employers", "{ employers { nodes { key } } }"),
+            plain("Query.partners", "{ partners { nodes { key } } }"),
+            plain("Query.clients", "{ clients { nodes { clientId } } }"),
+            plain("Query.deadEvents", "{ deadEvents { nodes { id } } }"),
+            plain(
+                "Mutation.createEventType",
+                r#"mutation { createEventType(input: {employer: "{employer}", key: "new", name: "New"}) { eventType { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.createProgram",
+                r#"mutation { createProgram(input: {employer: "{employer}", key: "new", name: "New"}) { program { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.activateProgram",
+                r#"mutation { activateProgram(input: {employer: "{employer}", program: "wellbeing"}) { program { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.createIncentive",
+                r#"mutation { createIncentive(input: {employer: "{employer}", program: "wellbeing", key: "new", name: "New",
+                    trigger: {eventType: "meditation.completed"}, structure: {immediate: true}, outcomes: [{achievement: {title: "T"}}]
+                }) { incentive { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.grantPartner",
+                r#"mutation { grantPartner(input: {employer: "{employer}", partner: "spa", programs: ["wellbeing"]}) { grants { program } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.revokeGrant",
+                r#"mutation { revokeGrant(input: {employer: "{employer}", partner: "spa", programs: ["wellbeing"]}) { grants { program } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Query.employer",
+                r#"{ employer(key: "{employer}") { key name } }"#,
+            ),
+            plain(
+                "Query.program",
+                r#"{ program(employer: "{employer}", key: "wellbeing") { key name } }"#,
+            ),
+            Self {
+                field: "Program.incentives",
+                document: "{ viewer { employer { programs { incentives { key } } } } }",
+                without_employer: Some(
+                    r#"{ program(employer: "{employer}", key: "wellbeing") { incentives { key } } }"#,
+                ),
+                carriers: &[],
+            },
+            Self {
+                field: "Incentive.version",
+                document: r#"{ achievements(filter: {employer: "{employer}"}) { nodes { incentive { version { number } } } } }"#,
+                without_employer: Some(
+                    r#"{ achievements(filter: {employer: "{employer}"}) { nodes { incentive { version { number } } } } }"#,
+                ),
+                carriers: &[Scope::AchievementsRead, Scope::MemberSelf],
+            },
+            Self {
+                field: "Incentive.tally",
+                document: r#"{ achievements(filter: {employer: "{employer}"}) { nodes { incentive { tally { memberCount } } } } }"#,
+                without_employer: None,
+                carriers: &[Scope::AchievementsRead, Scope::MemberSelf],
+            },
+            plain(
+                "Mutation.registerMembers",
+                r#"mutation { registerMembers(input: {employer: "{employer}", members: [{externalId: "ada"}]}) { results { status } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.recordEvents",
+                r#"mutation { recordEvents(input: {employer: "{employer}", events: [
+                    {id: "e1", type: "meditation.completed", member: "ada", occurredAt: "2026-11-21T10:00:00Z"}
+                ]}) { results { status } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Query.member",
+                r#"{ member(employer: "{employer}", externalId: "ada") { email } }"#,
+            ),
+            Self {
+                field: "Employer.members",
+                document: "{ viewer { employer { members { nodes { externalId } } } } }",
+                without_employer: Some(
+                    r#"{ employer(key: "{employer}") { members { nodes { externalId } } } }"#,
+                ),
+                carriers: &[Scope::Operator],
+            },
+            plain(
+                "Query.achievements",
+                r#"{ achievements(filter: {employer: "{employer}", member: "ada"}) { nodes { title } } }"#,
+            ),
+            Self {
+                field: "Member.achievements",
+                document: r#"{ member(employer: "{employer}", externalId: "ada") { achievements { nodes { title } } } }"#,
+                without_employer: None,
+                carriers: &[Scope::MembersRead],
+            },
+            Self {
+                field: "Member.progress",
+                document: r#"{ member(employer: "{employer}", externalId: "ada") { progress { earned } } }"#,
+                without_employer: None,
+                carriers: &[Scope::MembersRead],
+            },
+            plain("Query.feed", "{ feed { entries { position } } }"),
+            plain("Subscription.feed", "subscription { feed { __typename } }"),
+            plain("Query.viewer", "{ viewer { kind } }"),
+            plain(
+                "Query.node",
+                r#"{ node(id: "emp_01ARZ3NDEKTSV4RRFFQ69G5FAV") { id } }"#,
+            ),
+        ]
+    }
+}
