@@ -12,7 +12,7 @@ use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::response::Response;
 use axum::routing::post;
 use cloudevents::binding::http::to_event;
-use cloudevents::event::ExtensionValue;
+use cloudevents::event::{ExtensionValue, SpecVersion};
 use cloudevents::{AttributesReader, Data, Event};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
@@ -32,6 +32,8 @@ use crate::intake::{EVENTS_MAX, ItemResult, Status};
 const BODY_MAX: usize = 1024 * 1024;
 const STRUCTURED: &str = "application/cloudevents+json";
 const BATCHED: &str = "application/cloudevents-batch+json";
+/// The library reads drafts before 1.0 too, in which other attributes mean other things.
+const OTHER_VERSION: &str = "not a CloudEvent 1.0: another `specversion`";
 
 /// The address.
 pub fn router(app: Arc<App>) -> Router {
@@ -240,6 +242,7 @@ fn structured(event: Value) -> Read {
         .unwrap_or_default()
         .to_owned();
     match serde_json::from_value::<Event>(event) {
+        Ok(event) if event.specversion() != SpecVersion::V10 => Err((id, OTHER_VERSION.to_owned())),
         Ok(event) => Ok(candidate(&event)),
         Err(error) => Err((id, format!("not a CloudEvent 1.0: {error}"))),
     }

@@ -10,7 +10,12 @@ mod harness;
 
 mod authorization;
 mod clients;
+mod evaluation;
+mod failures;
+mod feed;
+mod intake;
 mod members;
+mod privacy;
 mod schema;
 mod setup;
 mod tidy;
