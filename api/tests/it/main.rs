@@ -10,11 +10,14 @@ mod harness;
 
 mod authorization;
 mod clients;
+mod concurrency;
 mod evaluation;
 mod failures;
 mod feed;
 mod intake;
 mod members;
+mod migrations;
+mod order;
 mod privacy;
 mod schema;
 mod setup;

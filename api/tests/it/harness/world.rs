@@ -233,4 +233,12 @@ impl<'a> World<'a> {
         assert_eq!(data["feed"]["hasMore"], json!(false));
         data["feed"]["entries"].as_array().unwrap().clone()
     }
+
+    /// How many entries the partner's feed has.
+    pub async fn feed_length(&self) -> usize {
+        let head = entity::feed::head(self.app.app.db.read(), self.partner)
+            .await
+            .unwrap();
+        usize::try_from(head).unwrap()
+    }
 }
