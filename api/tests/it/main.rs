@@ -9,16 +9,19 @@
 mod harness;
 
 mod authorization;
+mod bad_input;
 mod clients;
 mod concurrency;
 mod evaluation;
 mod failures;
 mod feed;
 mod intake;
+mod logs;
 mod members;
 mod migrations;
 mod order;
 mod privacy;
+mod progress;
 mod schema;
 mod setup;
 mod tidy;
