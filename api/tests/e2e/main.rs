@@ -6,4 +6,6 @@
 #[macro_use]
 mod support;
 
+mod clients;
 mod kill;
+mod several;

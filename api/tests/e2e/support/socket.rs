@@ -66,8 +66,9 @@ impl Socket {
             };
             let message: Value = serde_json::from_str(&text).expect("every message is JSON");
             if message["type"] == "ping" {
-                // A socket that is gone shows at the next turn.
-                drop(self.say(&json!({"type": "pong"})).await);
+                if self.say(&json!({"type": "pong"})).await.is_none() {
+                    return Heard::Gone;
+                }
             } else {
                 return Heard::Message(message);
             }
