@@ -7,5 +7,10 @@
 mod support;
 
 mod clients;
+mod commands;
 mod kill;
+mod lifecycle;
+mod limits;
+mod oauth;
+mod outage;
 mod several;

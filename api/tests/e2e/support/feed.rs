@@ -1,6 +1,7 @@
 //! A partner that reads its feed, by polling and by subscription, across whatever happens to the server.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -135,6 +136,11 @@ impl Subscription {
             }
         };
         within(&format!("entry {entries}, after {had}"), SOON, reading).await;
+    }
+
+    /// The code with which the server closes the socket.
+    pub async fn closed(self, within_time: Duration) -> u16 {
+        self.socket.closed(within_time).await
     }
 
     /// Reads on until it is told that all that was there has come.
