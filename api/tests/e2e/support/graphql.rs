@@ -71,11 +71,11 @@ impl Api {
 
     /// A mutation of one `input` that succeeds: what was asked for of its payload.
     pub async fn mutate(&self, mutation: &str, wanted: &str, input: &Value) -> Value {
-        let kind = format!("{}{}Input", &mutation[..1].to_uppercase(), &mutation[1..]);
-        let kind = if mutation == "activateProgram" {
-            "ProgramKeyInput"
-        } else {
-            &kind
+        // The names of the inputs follow those of the mutations, but for one.
+        let (initial, rest) = mutation.split_at(1);
+        let kind = match mutation {
+            "activateProgram" => "ProgramKeyInput".to_owned(),
+            _ => format!("{}{rest}Input", initial.to_uppercase()),
         };
         let query = format!(
             "mutation ($input: {kind}!) {{ {mutation}(input: $input) {{ {wanted} userErrors {{ code path message }} }} }}"

@@ -87,7 +87,10 @@ impl Setting {
 
     /// An event of a member, so many days ago.
     pub fn event(&self, id: &str, member: &str, days_ago: i64) -> Value {
-        let at = self.now - TimeDelta::days(days_ago);
+        let at = self
+            .now
+            .checked_sub_signed(TimeDelta::days(days_ago))
+            .expect("a day of this age");
         json!({
             "id": id, "member": member, "type": EVENT,
             "occurredAt": at.to_rfc3339_opts(SecondsFormat::Micros, true), "properties": {"minutes": 10},

@@ -19,16 +19,12 @@ pub async fn eventually<T>(what: &str, within: Duration, mut look: impl AsyncFnM
             }
         }
     };
-    match tokio::time::timeout(within, seen).await {
-        Ok(seen) => seen,
-        Err(_) => panic!("within {within:?} there was never: {what}"),
-    }
+    let seen = tokio::time::timeout(within, seen).await;
+    seen.unwrap_or_else(|_| panic!("within {within:?} there was never: {what}"))
 }
 
 /// What the future yields, within the time.
 pub async fn within<T>(what: &str, within: Duration, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(within, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("within {within:?} there was no: {what}"),
-    }
+    let value = tokio::time::timeout(within, future).await;
+    value.unwrap_or_else(|_| panic!("within {within:?} there was no: {what}"))
 }
