@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sea_orm::ConnectionTrait;
 use serde_json::Value;
 
 use crate::support::database::{self, Database};
@@ -88,6 +89,20 @@ async fn the_program_outlives_an_outage_and_recovers() {
     .await;
     db.close().await.expect("the database closes");
     drop(worker);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_cannot_be_connected_to_counts_as_away() {
+    let database = Database::postgres().await;
+    let db = database.open().await;
+    database.allow_connections(false).await;
+    database.cut_connections().await;
+    // First the connection that was there turns out to be gone, then there is no other.
+    for _ in 0..3 {
+        let refused = db.read().execute_unprepared("SELECT 1").await;
+        let error = refused.expect_err("nobody is let in");
+        assert!(entity::db::is_unavailable(&error), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
