@@ -218,10 +218,9 @@ pub fn is_retryable(error: &DbErr) -> bool {
 /// Whether the database is away (unreachable, shutting down, out of connections), rather than displeased with a statement.
 pub fn is_unavailable(error: &DbErr) -> bool {
     match error {
-        DbErr::ConnectionAcquire(_) => true,
-        DbErr::Conn(RuntimeErr::SqlxError(cause))
-        | DbErr::Exec(RuntimeErr::SqlxError(cause))
-        | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
+        // Whatever the reason is for which there is no connection, a statement never came to be judged.
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
             matches!(
                 &**cause,
                 sqlx::Error::Io(_)
@@ -232,7 +231,6 @@ pub fn is_unavailable(error: &DbErr) -> bool {
             ) || code(error)
                 .is_some_and(|code| code.starts_with("08") || code.starts_with("57P") || code == "53300")
         }
-        DbErr::Conn(_) => true,
         _ => false,
     }
 }

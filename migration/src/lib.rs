@@ -61,9 +61,9 @@ pub async fn migrate(connection: &DatabaseConnection) -> Result<(), DbErr> {
     txn.commit().await
 }
 
-/// Whether every migration of this program has been applied.
+/// Whether every migration of this program has been applied. Only reads: probes ask this again and again.
 pub async fn is_current(connection: &DatabaseConnection) -> Result<bool, DbErr> {
-    Migrator::get_pending_migrations(connection)
+    Migrator::get_pending_migrations_read_only(connection)
         .await
         .map(|pending| pending.is_empty())
 }

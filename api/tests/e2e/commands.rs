@@ -1,0 +1,123 @@
+//! The commands that end by themselves.
+
+use crate::support::database::Database;
+use crate::support::plaudit::{Plaudit, Said, run, run_alone, token};
+use crate::support::setting::Setting;
+
+on_both!(
+    migrating_twice_changes_nothing,
+    a_token_is_refused_where_it_would_belong_to_nobody,
+);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demo_shows_every_expected_achievement_and_ends_well() {
+    let said = run_alone(&["demo", "--once", "--listen", "127.0.0.1:0"]).await;
+    assert!(said.status.success(), "{said:?}");
+    for incentive in ["Consistent logger", "Birth reported", "Pregnancy reported"] {
+        assert!(
+            said.out.contains(incentive),
+            "{incentive} is told of: {}",
+            said.out
+        );
+    }
+    for person in ["Anna", "Kenji", "Maria", "Noah", "Lena"] {
+        assert!(said.out.contains(person), "{person} is told of: {}", said.out);
+    }
+    let received = said
+        .out
+        .lines()
+        .filter(|line| line.starts_with("partner │"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    for incentive in ["Consistent logger", "Birth reported"] {
+        assert!(
+            received.contains(incentive),
+            "the partner learns of {incentive}: {received}"
+        );
+    }
+    assert!(
+        !received.contains("Pregnancy"),
+        "the partner must not know: {received}"
+    );
+    assert!(
+        !said.err.contains("ERROR") && !said.err.contains("panicked"),
+        "{}",
+        said.err
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_schema_that_is_printed_is_the_one_that_is_published() {
+    let said = run_alone(&["schema"]).await;
+    assert!(said.status.success(), "{said:?}");
+    assert_eq!(said.err, "");
+    let published = include_str!("../../../schema.graphql");
+    assert!(
+        said.out == published,
+        "schema.graphql is stale: cargo run -p api -- schema > schema.graphql"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn help_and_version_are_no_errors() {
+    for (arguments, word) in [(["--help"], "serve"), (["--version"], env!("CARGO_PKG_VERSION"))] {
+        let said = run_alone(&arguments).await;
+        assert!(said.status.success() && said.out.contains(word), "{said:?}");
+        assert_eq!(said.err, "");
+    }
+}
+
+async fn migrating_twice_changes_nothing(database: Database) {
+    for _ in 0..2 {
+        let said = run(&database, &["migrate"]).await;
+        assert!(said.status.success(), "{said:?}");
+        assert_eq!(said.out, "");
+    }
+}
+
+async fn a_token_is_refused_where_it_would_belong_to_nobody(database: Database) {
+    let plaudit = Plaudit::serve(&database, &[]).await;
+    Setting::new(&database, plaudit.address(), 1).await;
+    let refused = [
+        ("--ttl 1h", "--scope"),
+        ("--scope ", "--scope"),
+        ("--scope no:such", "unknown scope"),
+        ("--scope events:write --employer nobody", "nobody"),
+        ("--scope feed:read --partner nobody", "nobody"),
+        ("--scope member:self --employer acme --member nobody", "nobody"),
+        ("--scope member:self --member m0", "--employer"),
+        ("--scope feed:read --partner pillow --employer acme", "--partner"),
+        ("--scope operator --ttl soon", "soon"),
+        ("--scope operator --ttl 0s", "one second"),
+        ("--scope operator --ttl 25h", "24"),
+        // A scope that this kind of owner cannot have.
+        ("--scope operator --employer acme", "scopes of an employer"),
+        ("--scope feed:read --employer acme", "scopes of an employer"),
+        ("--scope events:write --partner pillow", "scopes of a partner"),
+    ];
+    for (arguments, word) in refused {
+        let command: Vec<&str> = ["token"].into_iter().chain(arguments.split(' ')).collect();
+        let Said { status, out, err } = run(&database, &command).await;
+        assert!(
+            status.code().is_some_and(|code| code != 0),
+            "{arguments}: {status} {out}"
+        );
+        assert_eq!(out, "", "{arguments}");
+        assert!(
+            err.lines().count() == 1 && err.contains(word),
+            "{arguments}: {err}"
+        );
+    }
+    // A token has three parts, and is all that is printed.
+    let member = [
+        "--scope",
+        "member:self",
+        "--employer",
+        "acme",
+        "--member",
+        "m0",
+        "--ttl",
+        "90s",
+    ];
+    assert_eq!(token(&database, &member).await.split('.').count(), 3);
+}
