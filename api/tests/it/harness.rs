@@ -24,7 +24,7 @@ use sea_orm::ConnectionTrait;
 use tokio_util::sync::CancellationToken;
 
 pub use caller::Caller;
-pub use database::{Database, Kind};
+pub use database::{Database, Kind, TABLES};
 pub use request::{Answer, cloud_event};
 pub use world::{Event, World, at, event, incentive_input, streak_input};
 
@@ -114,7 +114,7 @@ impl TestApp {
 
     /// Lets time pass.
     pub fn pass(&self, time: TimeDelta) {
-        self.clock.set(self.now() + time);
+        self.clock.set(self.now().checked_add_signed(time).unwrap());
     }
 
     /// The current instant.

@@ -69,7 +69,10 @@ impl<'a> Caller<'a> {
     pub async fn mutate(&self, field: &str, input: Value, selection: &str) -> Value {
         let input_type = match field {
             "activateProgram" => "ProgramKeyInput".to_owned(),
-            _ => format!("{}{}Input", field[..1].to_uppercase(), &field[1..]),
+            _ => {
+                let (first, rest) = field.split_at(1);
+                format!("{}{rest}Input", first.to_uppercase())
+            }
         };
         let document = format!(
             "mutation($input: {input_type}!) {{ {field}(input: $input) {{ {selection} userErrors {{ code message path }} }} }}"

@@ -7,8 +7,8 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-/// Every table of the schema.
-pub const TABLES: [&str; 18] = [
+/// Every table of the schema, by name.
+pub const TABLES: [&str; 19] = [
     "achievement",
     "client",
     "consent",
@@ -27,6 +27,7 @@ pub const TABLES: [&str; 18] = [
     "progress",
     "receipt",
     "refusal",
+    "signing_key",
 ];
 
 /// On which database a test runs.

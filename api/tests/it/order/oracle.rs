@@ -26,7 +26,9 @@ pub struct Happening {
 impl Happening {
     /// When.
     pub fn instant(&self) -> DateTime<Utc> {
-        at("2026-11-21T12:00:00Z") - TimeDelta::minutes(self.minutes_ago.into())
+        at("2026-11-21T12:00:00Z")
+            .checked_sub_signed(TimeDelta::minutes(self.minutes_ago.into()))
+            .unwrap()
     }
 
     fn day(&self) -> NaiveDate {
