@@ -58,11 +58,7 @@ async fn a_broken_incentive_stops_no_other_and_counts_once_after_its_repair(app:
         .incentive(streak_input("sound", 2, json!({"unlimited": true})))
         .await;
     world.members(&["ada", "bob"]).await;
-    app.sql_either(
-        "CREATE TABLE kept AS SELECT definition FROM incentive_version LIMIT 1",
-        "CREATE TABLE kept AS SELECT definition FROM incentive_version LIMIT 1",
-    )
-    .await;
+    app.sql("CREATE TABLE kept AS SELECT definition FROM incentive_version WHERE incentive_id = (SELECT id FROM incentive WHERE key = 'broken')").await.unwrap();
     app.sql_either(
         "DROP TRIGGER incentive_version_is_immutable",
         "DROP TRIGGER incentive_version_is_immutable ON incentive_version",
@@ -101,7 +97,7 @@ async fn a_broken_incentive_stops_no_other_and_counts_once_after_its_repair(app:
     let died = dead(app).await;
     assert_eq!(died.len(), 4);
 
-    app.sql("UPDATE incentive_version SET definition = (SELECT definition FROM kept)")
+    app.sql("UPDATE incentive_version SET definition = (SELECT definition FROM kept) WHERE incentive_id = (SELECT id FROM incentive WHERE key = 'broken')")
         .await
         .unwrap();
     app.sql("UPDATE employer SET catalogue_version = catalogue_version + 1")
