@@ -1,0 +1,124 @@
+//! How close Plaudit comes to what the database could do: the built program and a real client, against a floor taken in the same run.
+//!
+//! ```text
+//! cargo bench -p api                  a few minutes; SQLite, and a PostgreSQL of its own with fsync on
+//! cargo bench -p api -- --quick       less of everything, under a minute
+//! cargo bench -p api -- --sqlite      without PostgreSQL
+//! ```
+//!
+//! The floor writes the rows that Plaudit writes, by plain statements of 1,000 rows through the same driver, with as many
+//! connections, and does nothing else. Rounds of floor and program take turns, and what is shown is the median of the rounds'
+//! ratios: other work on the machine slows both. Absolute numbers depend on the machine and its neighbours, and mean nothing.
+//! Asserted is correctness alone: everything accepted, everything evaluated, the feed without a hole, nothing set aside.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a field that an answer does not have reads as null"
+)]
+
+mod floor;
+mod load;
+mod report;
+mod rounds;
+mod server;
+mod stand;
+
+use anyhow::Context;
+use clap::Parser;
+
+use report::{Report, say};
+
+/// Plaudit's throughput, latency and memory, as ratios to a floor taken in the same run.
+#[derive(Debug, Parser)]
+#[command(name = "throughput")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+struct Options {
+    /// Less of everything: under a minute.
+    #[arg(long)]
+    quick: bool,
+    /// SQLite alone.
+    #[arg(long)]
+    sqlite: bool,
+    /// PostgreSQL alone.
+    #[arg(long, conflicts_with = "sqlite")]
+    postgres: bool,
+    /// A PostgreSQL server, with fsync and synchronous_commit on, in which databases may be made; without it, one of its own is
+    /// started and thrown away.
+    #[arg(long, env = "PLAUDIT_BENCH_POSTGRES_URL", hide_env_values = true)]
+    postgres_url: Option<String>,
+    /// Rounds; the medians are taken over them.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// What cargo itself adds.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// How much of everything.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    rounds: usize,
+    /// Events of each measurement.
+    events: usize,
+    /// Events sent one by one.
+    singles: usize,
+    /// Progress rows that are there already.
+    progress: usize,
+    /// Events whose way to the partner is timed.
+    timed: usize,
+}
+
+impl Scale {
+    fn of(options: &Options) -> Self {
+        let scale = if options.quick {
+            Self {
+                rounds: 3,
+                events: 4_000,
+                singles: 1_000,
+                progress: 100_000,
+                timed: 100,
+            }
+        } else {
+            Self {
+                rounds: 5,
+                events: 20_000,
+                singles: 4_000,
+                progress: 1_000_000,
+                timed: 400,
+            }
+        };
+        Self {
+            rounds: options.rounds.unwrap_or(scale.rounds).max(1),
+            ..scale
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let scale = Scale::of(&options);
+    let folder = tempfile::tempdir().context("there is no room for throw-away databases")?;
+    if !options.postgres {
+        let place = stand::Place::Sqlite(folder.path());
+        let mut report = Report::new("SQLite (write-ahead log, synchronous = FULL)");
+        rounds::run(&place, scale, &mut report).await?;
+        report.show();
+    }
+    if options.sqlite {
+        say("PostgreSQL was left out, as --sqlite says.");
+        return Ok(());
+    }
+    let cluster = match options.postgres_url {
+        Some(_) => None,
+        None => Some(stand::Cluster::start()?),
+    };
+    let url = options
+        .postgres_url
+        .or_else(|| cluster.as_ref().map(|cluster| cluster.url.clone()))
+        .context("a PostgreSQL server")?;
+    let mut report = Report::new("PostgreSQL (fsync and synchronous_commit on)");
+    rounds::run(&stand::Place::Postgres(&url), scale, &mut report).await?;
+    report.show();
+    Ok(())
+}
