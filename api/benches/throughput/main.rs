@@ -73,8 +73,8 @@ impl Scale {
         let scale = if options.quick {
             Self {
                 rounds: 3,
-                events: 4_000,
-                singles: 1_000,
+                events: 3_000,
+                singles: 600,
                 progress: 100_000,
                 timed: 100,
             }

@@ -50,19 +50,20 @@ struct Bench {
 
 impl Bench {
     async fn set_up(place: &Place<'_>, scale: Scale) -> anyhow::Result<Self> {
-        let rounds = scale.rounds + 1;
-        let most = rounds * (scale.events * 3 + scale.singles) + rounds * scale.timed;
+        let Scale { rounds, events, .. } = scale;
+        // Each measurement has an employer of its own, so that all of them find as much there from the rounds before.
         let employers = [
-            ("one", 1),
-            ("ten", 10),
-            ("hundred", 100),
-            ("both", 1),
-            ("timed", 1),
-            ("floor", 1),
+            ("sent", 1, rounds * (events * 3 + scale.singles)),
+            ("one", 1, rounds * events),
+            ("ten", 10, rounds * events),
+            ("hundred", 100, rounds * events),
+            ("both", 1, rounds * events),
+            ("timed", 1, rounds * scale.timed),
+            ("floor", 1, rounds * (events + scale.singles)),
         ];
         let clock = Clock::system();
-        let fresh = Stand::set_up(place, "fresh", &employers, most).await?;
-        let grown = Stand::set_up(place, "grown", &[("one", 1)], rounds * scale.events).await?;
+        let fresh = Stand::set_up(place, "fresh", &employers).await?;
+        let grown = Stand::set_up(place, "grown", &[("one", 1, (rounds + 1) * events)]).await?;
         let floor = Floor::new(&fresh, fresh.tenant("floor").await?, &clock).await?;
         let mut bench = Self {
             scale,
@@ -101,7 +102,7 @@ impl Bench {
         let single_floor = self.floor.accept_by(members, now, 1, COMMITTERS).await?;
         self.floor.evaluate(now).await?;
 
-        let client = self.fresh.client("one").await?;
+        let client = self.fresh.client("sent").await?;
         for (what, door, per_request, at_once, count) in [
             (
                 "accepted, requests of 1, 64 in flight",
@@ -132,7 +133,7 @@ impl Bench {
                 events / 2,
             ),
         ] {
-            let members = self.take("fresh", "one", count);
+            let members = self.take("fresh", "sent", count);
             let rate = client
                 .send_all(door, members, per_request, at_once, self.clock.now())
                 .await?;
@@ -141,7 +142,7 @@ impl Bench {
                 report.note(what, rate, SINGLE_FLOOR, single_floor, "events/s");
             }
         }
-        self.drain("fresh", "one").await?;
+        self.drain("fresh", "sent").await?;
 
         let one = self.evaluate("fresh", "one", events).await?;
         report.note(

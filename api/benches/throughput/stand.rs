@@ -104,21 +104,20 @@ impl Stand {
     pub async fn set_up(
         place: &Place<'_>,
         name: &str,
-        employers: &[(&str, usize)],
-        members: usize,
+        employers: &[(&str, usize, usize)],
     ) -> anyhow::Result<Self> {
         let url = make(place, name).await?;
         server::migrate(&url)?;
         let db = Db::open_with(&url, CONNECTIONS).await?;
         let server = Server::serve(&url, false).await?;
         let operator = Client::new(&server.address, &server::token(&url, &["operator"])?)?;
-        for (key, incentives) in employers {
+        for (key, incentives, _) in employers {
             create(&operator, key, *incentives).await?;
         }
         let stand = Self { url, db, server };
-        for (key, _) in employers {
+        for (key, _, members) in employers {
             let tenant = stand.tenant(key).await?;
-            stand.add_members(&tenant, "m", members).await?;
+            stand.add_members(&tenant, "m", *members).await?;
         }
         Ok(stand)
     }
