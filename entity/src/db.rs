@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{ConnectOptions as _, Connection as _};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -30,13 +30,24 @@ const MAX_CONNECTIONS: u32 = 20;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for another *process* to finish writing; within a process the fair queue comes first.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Memory for the pages that SQLite's writer keeps, as the pragma takes it: negative, in KiB.
+const WRITER_CACHE: &str = "-16384";
 
 /// One database and its connections.
 #[derive(Clone, Debug)]
 pub struct Db {
     pool: DatabaseConnection,
-    /// SQLite has one writer; a fair lock hands the turn on in the order of asking, where its own busy wait polls and starves.
-    turn: Option<Arc<Mutex<()>>>,
+    /// SQLite's one writer; PostgreSQL has as many as there are connections.
+    writer: Option<Writer>,
+}
+
+/// The connection by which this process writes to SQLite.
+#[derive(Clone, Debug)]
+struct Writer {
+    /// A pool of one. A connection's pages are forgotten whenever another one writes: with one that writes always, they stay.
+    pool: DatabaseConnection,
+    /// A fair lock hands the turn on in the order of asking, where SQLite's own busy wait polls and starves.
+    turn: Arc<Mutex<()>>,
 }
 
 /// Which database it is, for the few statements that have two forms.
@@ -91,20 +102,23 @@ impl Db {
             // Statements carry members' data; none of it belongs in a log or a trace.
             .sqlx_logging(false)
             .record_stmt_in_spans(false)
-            .map_sqlx_sqlite_opts(|options| {
-                options
-                    .journal_mode(SqliteJournalMode::Wal)
-                    .synchronous(SqliteSynchronous::Full)
-                    .foreign_keys(true)
-                    .busy_timeout(BUSY_TIMEOUT)
-                    .pragma("temp_store", "memory")
-                    .statement_cache_capacity(200)
-            })
+            .map_sqlx_sqlite_opts(sqlite)
             .map_sqlx_postgres_opts(|options| options.statement_cache_capacity(200));
         #[expect(clippy::disallowed_methods, reason = "this is the one place that connects")]
-        let pool = Database::connect(options).await?;
-        let turn = (Kind::of(&pool) == Kind::Sqlite).then(|| Arc::new(Mutex::new(())));
-        Ok(Self { pool, turn })
+        let pool = Database::connect(options.clone()).await?;
+        let writer = match Kind::of(&pool) {
+            Kind::Postgres => None,
+            Kind::Sqlite => {
+                options
+                    .max_connections(1)
+                    .map_sqlx_sqlite_opts(|options| sqlite(options).pragma("cache_size", WRITER_CACHE));
+                #[expect(clippy::disallowed_methods, reason = "and its writer")]
+                let pool = Database::connect(options).await?;
+                let turn = Arc::default();
+                Some(Writer { pool, turn })
+            }
+        };
+        Ok(Self { pool, writer })
     }
 
     /// A connection for reading. Not for writing: that is [`Db::write_txn`]'s.
@@ -119,9 +133,9 @@ impl Db {
 
     /// Starts a writing transaction. Dropped without [`WriteTxn::commit`], it is rolled back.
     pub async fn write_txn(&self) -> Result<WriteTxn, DbErr> {
-        let turn = match &self.turn {
-            Some(turn) => Some(Arc::clone(turn).lock_owned().await),
-            None => None,
+        let (pool, turn) = match &self.writer {
+            Some(writer) => (&writer.pool, Some(Arc::clone(&writer.turn).lock_owned().await)),
+            None => (&self.pool, None),
         };
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -131,7 +145,7 @@ impl Db {
             clippy::disallowed_methods,
             reason = "this is the one place that begins a transaction"
         )]
-        let txn = self.pool.begin_with_options(options).await?;
+        let txn = pool.begin_with_options(options).await?;
         Ok(WriteTxn { txn, _turn: turn })
     }
 
@@ -142,6 +156,9 @@ impl Db {
 
     /// Closes every connection.
     pub async fn close(&self) -> Result<(), DbErr> {
+        if let Some(writer) = &self.writer {
+            writer.pool.close_by_ref().await?;
+        }
         self.pool.close_by_ref().await
     }
 
@@ -149,6 +166,17 @@ impl Db {
     pub fn postgres_pool(&self) -> Option<&sqlx::PgPool> {
         (self.kind() == Kind::Postgres).then(|| self.pool.get_postgres_connection_pool())
     }
+}
+
+/// How every connection to SQLite is set.
+fn sqlite(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("temp_store", "memory")
+        .statement_cache_capacity(200)
 }
 
 /// A writing transaction; also SQLite's turn to write, handed on when it ends.

@@ -70,6 +70,41 @@ async fn at_once(kind: Kind) {
     database.drop().await;
 }
 
+#[tokio::test]
+async fn sqlites_writer_is_as_careful_as_its_readers() {
+    let database = Database::empty(Kind::Sqlite).await;
+    let db = Db::open_with(database.url(), 2).await.unwrap();
+    let writer = db.write_txn().await.unwrap();
+    for (setting, expected) in [
+        ("foreign_keys", "1"),
+        ("synchronous", "2"),
+        ("journal_mode", "wal"),
+    ] {
+        assert_eq!(pragma(db.read(), setting).await, expected, "a reader's {setting}");
+        assert_eq!(
+            pragma(&*writer, setting).await,
+            expected,
+            "the writer's {setting}"
+        );
+    }
+    writer.rollback().await.unwrap();
+    db.close().await.unwrap();
+    database.drop().await;
+}
+
+/// What a setting of SQLite is on this connection.
+async fn pragma(connection: &impl sea_orm::ConnectionTrait, setting: &str) -> String {
+    #[derive(sea_orm::FromQueryResult)]
+    struct Row {
+        value: String,
+    }
+    let sql = format!("SELECT CAST({setting} AS TEXT) AS value FROM pragma_{setting}");
+    let row = entity::db::sql::Sql::on(connection, &sql)
+        .one::<Row>(connection)
+        .await;
+    row.unwrap().unwrap().value
+}
+
 /// The tables of ours, by name.
 async fn tables(db: &Db) -> Vec<String> {
     #[derive(sea_orm::FromQueryResult)]
