@@ -1,8 +1,8 @@
 //! How close Plaudit comes to what the database could do: the built program and a real client, against a floor taken in the same run.
 //!
 //! ```text
-//! cargo bench -p api                  a few minutes; SQLite, and a PostgreSQL of its own with fsync on
-//! cargo bench -p api -- --quick       less of everything, under a minute
+//! cargo bench -p api                  about ten minutes; SQLite, and a PostgreSQL of its own with fsync on
+//! cargo bench -p api -- --quick       less of everything, in a minute or two
 //! cargo bench -p api -- --sqlite      without PostgreSQL
 //! ```
 //!
@@ -33,7 +33,7 @@ use report::{Report, say};
 #[command(name = "throughput")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Options {
-    /// Less of everything: under a minute.
+    /// Less of everything: a minute or two.
     #[arg(long)]
     quick: bool,
     /// SQLite alone.
