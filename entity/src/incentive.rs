@@ -6,7 +6,7 @@ use sea_orm::{FromQueryResult, QueryFilter, QueryOrder};
 
 use crate::clock::Timestamp;
 use crate::db;
-use crate::db::sql::{Rows, Sql};
+use crate::db::sql::{self, Sql};
 use crate::id::{EmployerId, IncentiveId, ProgramId};
 
 /// An incentive.
@@ -152,14 +152,7 @@ pub async fn list_by_ids(
     connection: &impl ConnectionTrait,
     wanted: &[(EmployerId, IncentiveId)],
 ) -> Result<Vec<Model>, DbErr> {
-    let rows = Rows::new()
-        .id("employer_id", wanted.iter().map(|(employer, _)| *employer))
-        .id("id", wanted.iter().map(|(_, id)| *id));
-    Sql::on(connection, "SELECT incentive.* FROM ")
-        .rows(rows)
-        .push(" AS wanted JOIN incentive ON incentive.employer_id = wanted.employer_id AND incentive.id = wanted.id")
-        .all(connection)
-        .await
+    sql::list_by_ids(connection, "incentive", wanted).await
 }
 
 /// Every version of every incentive of the employer, oldest first.

@@ -6,7 +6,7 @@ use sea_orm::{FromQueryResult, QueryFilter};
 
 use crate::clock::Timestamp;
 use crate::db::Kind;
-use crate::db::sql::{Rows, Sql};
+use crate::db::sql::{self, Rows, Sql};
 use crate::id::{EmployerId, MemberId};
 use crate::page::{self, Page, Slice};
 
@@ -118,11 +118,7 @@ pub async fn list_by_ids(
     connection: &impl ConnectionTrait,
     wanted: &[(EmployerId, MemberId)],
 ) -> Result<Vec<Model>, DbErr> {
-    Sql::on(connection, "SELECT member.* FROM ")
-        .rows(keys(wanted))
-        .push(" AS wanted JOIN member ON member.employer_id = wanted.employer_id AND member.id = wanted.id")
-        .all(connection)
-        .await
+    sql::list_by_ids(connection, "member", wanted).await
 }
 
 /// Locks these members for the rest of the transaction and reads what the evaluator needs of them. The lock is what serialises the

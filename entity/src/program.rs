@@ -6,7 +6,7 @@ use sea_orm::{QueryFilter, QueryOrder};
 
 use crate::clock::Timestamp;
 use crate::db;
-use crate::db::sql::{Rows, Sql};
+use crate::db::sql::{self, Sql};
 use crate::id::{EmployerId, ProgramId};
 use crate::text_enum;
 
@@ -119,16 +119,7 @@ pub async fn list_by_ids(
     connection: &impl ConnectionTrait,
     wanted: &[(EmployerId, ProgramId)],
 ) -> Result<Vec<Model>, DbErr> {
-    let rows = Rows::new()
-        .id("employer_id", wanted.iter().map(|(employer, _)| *employer))
-        .id("id", wanted.iter().map(|(_, id)| *id));
-    Sql::on(connection, "SELECT program.* FROM ")
-        .rows(rows)
-        .push(
-            " AS wanted JOIN program ON program.employer_id = wanted.employer_id AND program.id = wanted.id",
-        )
-        .all(connection)
-        .await
+    sql::list_by_ids(connection, "program", wanted).await
 }
 
 /// Takes a draft into force; false when it was no draft.

@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::Kind;
-use crate::id::TypedId;
+use crate::id::{EmployerId, TypedId};
 
 /// A statement in the making.
 #[derive(Debug)]
@@ -138,6 +138,24 @@ impl Sql {
         let row = connection.query_one_raw(self.statement()).await?;
         row.map(|row| M::from_query_result(&row, "")).transpose()
     }
+}
+
+/// The rows of a tenant's table with these (employer, id), in no order; one statement however many.
+pub(crate) async fn list_by_ids<M: FromQueryResult, I: TypedId>(
+    connection: &impl ConnectionTrait,
+    table: &'static str,
+    wanted: &[(EmployerId, I)],
+) -> Result<Vec<M>, DbErr> {
+    let rows = Rows::new()
+        .id("employer_id", wanted.iter().map(|(employer, _)| *employer))
+        .id("id", wanted.iter().map(|(_, id)| *id));
+    Sql::on(connection, "SELECT found.* FROM ")
+        .rows(rows)
+        .push(" AS wanted JOIN ")
+        .push(table)
+        .push(" AS found ON found.employer_id = wanted.employer_id AND found.id = wanted.id")
+        .all(connection)
+        .await
 }
 
 /// One column of bound rows. A column that may be null has a kind of its own, because an array of the driver cannot hold nulls.
