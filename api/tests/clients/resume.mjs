@@ -1,6 +1,7 @@
 // Follows a feed with the stock graphql-ws client across lost connections, and prints each message as one line of JSON.
 // Usage: node resume.mjs FILE TOKEN COUNT
 // FILE holds the address of the endpoint and is read for each connection. A line on standard input cuts the connection.
+// Each connection that was acknowledged is a line {"connected":true}, each cut a line {"cut":true}.
 // Exits 0 after COUNT entries, 1 when the subscription ends before.
 import { readFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -20,8 +21,12 @@ const client = createClient({
   shouldRetry: () => true,
   retryAttempts: 500,
   retryWait: () => wait(50),
+  on: { connected: () => console.log('{"connected":true}') },
 });
-process.stdin.on('data', () => client.terminate());
+process.stdin.on('data', () => {
+  client.terminate();
+  console.log('{"cut":true}');
+});
 
 // The client sends this object at each connection: with the cursor kept up to date in it, it goes on where it was.
 const payload = {
