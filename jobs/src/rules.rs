@@ -1,64 +1,105 @@
 //! The rules: what members earn by what they do, decided on values alone.
 //!
 //! ```text
-//! (definition, progress so far, occurrences of one member, horizon) -> (progress, awards)
+//! event ─▶ evidence ─▶ (versions, progress so far, change of evidence, terms) ─▶ (progress, awards, revocations)
 //! ```
 //!
 //! Nothing here touches a database, a clock or a network, and nothing panics on any input.
-//! An [`Incentive`] is a definition made ready; [`evaluate`] moves one member's progress by a set of occurrences and returns
-//! what was earned by them; [`progress`](fn@progress) says how far a member is.
+//! An [`Incentive`] is one version of a definition made ready; [`Incentive::evidence`] says what an event counts for;
+//! [`evaluate`] moves one member's progress by evidence added and taken back, and returns what is earned by that and what no
+//! longer is; [`progress`](fn@progress) says how far a member is, [`explain`](fn@explain) what an award rests on.
 //!
 //! Invariants:
-//! - **Order-free.** Any permutation of the same occurrences, cut into calls in any way, ends in the same awards (period key
+//! - **Order-free.** Any permutation of the same changes, cut into calls in any way, ends in the same awards (period key
 //!   and ordinal) and the same progress.
 //!   The day of an award is the one known when it was made and does not move later.
 //!   One exception is stated: under `oncePer`, which window a streak's award falls in may depend on arrival.
-//! - **Nothing is taken back** by a further occurrence.
-//! - **Progress is small.** It holds dates and counts, never properties; what can no longer change is forgotten.
+//! - **More never takes away.** Only evidence taken back revokes an award.
+//! - **Progress is small.** It holds dates and sums, never properties; what can no longer change is forgotten.
 //!
-//! Left out on purpose: identity (occurrences reach the rules once, receipts see to that), the bounds of a program and of a
-//! member's eligibility, and which version of an incentive is in force, which are facts of the tables.
+//! Left out on purpose: identity (an event reaches the rules once, receipts see to that), the bounds of a program and of a
+//! member's eligibility, and which version of an incentive is in force when, which are facts of the tables.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use rust_decimal::Decimal;
 use serde_json::Value;
 use thiserror::Error;
 
+mod amounts;
 pub mod calendar;
+mod completions;
 mod condition;
+mod count;
 pub mod definition;
+mod evidence;
 mod explain;
 mod immediate;
 mod judge;
 mod limit;
+mod memory;
 mod streak;
 mod structure;
+mod total;
 
+pub use completions::Completion;
+pub use evidence::{Evidence, Occurrence};
 pub use explain::{ProgressView, progress};
+pub use structure::Deadline;
 
 use condition::Trigger;
 use definition::{Definition, DefinitionFault};
-use judge::Judge;
 use limit::Limit;
+use structure::AnyStructure;
 
-/// A definition made ready to judge events by.
+/// One version of an incentive, ready to judge by.
 #[derive(Debug)]
 pub struct Incentive {
-    trigger: Trigger,
+    /// What counts: one trigger, or one a step of a sequence; none where nothing a member does counts by itself.
+    counts: Vec<Trigger>,
+    /// What stops it for a member.
+    unless: Vec<Trigger>,
+    /// The property whose values are added up; none: each event counts once.
+    amount: Option<Vec<String>>,
+    /// The keys of the incentives whose achievements are what counts.
+    of: Vec<String>,
     limit: Limit,
-    judge: Box<dyn Judge>,
+    structure: Box<dyn AnyStructure>,
 }
 
-/// One event of a member, as far as the rules need to know it.
+/// A version of an incentive and its place among the others.
 #[derive(Debug, Clone, Copy)]
-pub struct Occurrence<'a> {
-    /// The key of the event's type.
-    pub event_type: &'a str,
-    /// The program day the event belongs to.
-    pub day: NaiveDate,
-    /// When it happened.
-    pub occurred_at: DateTime<Utc>,
-    /// What the event says about itself.
-    pub properties: &'a Value,
+pub struct Edition<'a> {
+    /// Counts 1, 2, 3.
+    pub number: i32,
+    /// Whether progress begins anew with it. Without that, what was on the way by the version before goes on by this one.
+    pub restarts: bool,
+    /// In force from then on; none: from ever.
+    pub effective_from: Option<DateTime<Utc>>,
+    /// Its rule; none where it cannot be read.
+    pub rule: Option<&'a Incentive>,
+}
+
+/// What has changed in what is known of a member.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Change<'a> {
+    /// Evidence that is new; none of it stops.
+    pub added: &'a [Evidence],
+    /// Evidence that was added before and does not hold any more.
+    pub removed: &'a [Evidence],
+    /// From which instant on nothing counts for the member, after the change; it is kept with the progress.
+    pub stopped_from: Option<DateTime<Utc>>,
+}
+
+/// By what terms a change is judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// A promise: no evidence of an earlier day is added or taken back in a later call. What only such evidence could touch is
+    /// forgotten; within this call the promise does not hold yet.
+    pub horizon: NaiveDate,
+    /// Whether awards go when what they rest on is taken back.
+    pub revocable: bool,
+    /// How many awards there may be at most; none: as many as there are. What is held back comes with a later change.
+    pub allowance: Option<u32>,
 }
 
 /// Something earned. Its period key and ordinal make it unique among the awards of one member by one incentive.
@@ -70,9 +111,20 @@ pub struct Award {
     pub ordinal: u32,
     /// The day on which it was earned, as known at this moment.
     pub earned_on: NaiveDate,
+    /// The completion that it is for; its `nth` is 0 where that cannot be told any more.
+    pub completion: Completion,
 }
 
-/// What a set of occurrences came to.
+/// An award that no longer holds. An edit may have changed the period key since; then it is the member's latest award.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// As in [`Award`].
+    pub period_key: String,
+    /// As in [`Award`].
+    pub ordinal: u32,
+}
+
+/// What a change came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "awards and progress have to be recorded together"]
 pub struct Evaluation {
@@ -80,11 +132,19 @@ pub struct Evaluation {
     pub progress: String,
     /// Whether that differs from what was stored.
     pub changed: bool,
+    /// The version that has judged: the one asked for, or a later one by which the progress already goes.
+    pub version: i32,
     /// What was earned.
     pub awards: Vec<Award>,
-    /// The places, in the list of occurrences, of those that lie before a horizon given earlier and that this incentive
-    /// can no longer judge. Empty as long as horizons kept their word.
+    /// What no longer holds, latest first.
+    pub revoked: Vec<Revocation>,
+    /// The places, in what was added, of evidence that lies before a horizon given earlier and can no longer be judged. Empty
+    /// as long as horizons kept their word.
     pub too_late: Vec<usize>,
+    /// The places, in what was removed, of evidence that is not in the progress any more.
+    pub missing: Vec<usize>,
+    /// Whether the member had earned all there is, for good: nothing was looked at, and nothing need be kept.
+    pub is_settled: bool,
 }
 
 /// Why an incentive cannot judge a member. None of the texts contains anything about the member.
@@ -102,6 +162,21 @@ pub enum Fault {
     /// The new progress does not fit into JSON.
     #[error("the new progress cannot be written")]
     UnwritableProgress,
+    /// The progress goes by a version that is not there or cannot be read.
+    #[error("version {number}, by which the progress goes, cannot be used")]
+    UnknownVersion {
+        /// Which version.
+        number: i32,
+    },
+    /// A property that is to be added up is beyond what is added up exactly.
+    #[error("the amount has more than 15 digits before or 6 behind the decimal point")]
+    AmountOutOfRange,
+    /// One change would earn more awards than anyone can have meant.
+    #[error("this would be more than 1,000 awards at once")]
+    TooManyAwards,
+    /// The evidence of one member for one incentive is more than is kept.
+    #[error("more events within reach of each other than are kept for one member")]
+    TooMuchToRemember,
 }
 
 impl Incentive {
@@ -118,54 +193,86 @@ impl Incentive {
         Incentive::compile(&Definition::parse(stored).map_err(|fault| vec![fault])?)
     }
 
-    /// The keys of the event types that can match; any other event need not be shown to this incentive.
+    /// The keys of the event types that can match, each once; any other event need not be shown to this incentive.
     pub fn event_types(&self) -> Vec<&str> {
-        vec![&self.trigger.event_type]
+        let mut keys: Vec<&str> = self
+            .counts
+            .iter()
+            .chain(&self.unless)
+            .map(|trigger| trigger.event_type.as_str())
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
     }
 
-    /// Whether an event of this type with these properties, of a member with these attributes, counts.
-    pub fn matches(&self, event_type: &str, properties: &Value, attributes: &Value) -> bool {
-        self.trigger.matches(event_type, properties, attributes)
+    /// The keys of the incentives whose achievements count; empty unless the structure is `achievements`.
+    pub fn of(&self) -> &[String] {
+        &self.of
     }
-}
 
-impl Evaluation {
-    fn unchanged(progress: Option<&str>) -> Evaluation {
-        Evaluation {
-            // An empty object reads as the progress of a member of whom nothing has been heard.
-            progress: progress.unwrap_or("{}").to_owned(),
-            changed: false,
-            awards: Vec::new(),
-            too_late: Vec::new(),
+    /// Whether there is something that stops it for a member.
+    pub fn can_stop(&self) -> bool {
+        !self.unless.is_empty()
+    }
+
+    /// What an event of a member with these attributes counts for; none: nothing.
+    ///
+    /// An event that both stops and would count, stops: what happens from its instant on does not count, itself included.
+    pub fn evidence(
+        &self,
+        occurrence: &Occurrence<'_>,
+        attributes: &Value,
+    ) -> Result<Option<Evidence>, Fault> {
+        let matches =
+            |trigger: &Trigger| trigger.matches(occurrence.event_type, occurrence.properties, attributes);
+        let evidence = Evidence {
+            day: occurrence.day,
+            occurred_at: occurrence.occurred_at,
+            amount: Decimal::ONE,
+            steps: 1,
+            stops: false,
+        };
+        if self.unless.iter().any(matches) {
+            return Ok(Some(Evidence {
+                stops: true,
+                ..evidence
+            }));
         }
+        let steps = (0..u32::BITS)
+            .zip(&self.counts)
+            .filter(|(_, trigger)| matches(trigger))
+            .fold(0, |steps, (step, _)| steps | 1 << step);
+        if steps == 0 {
+            return Ok(None);
+        }
+        let amount = match &self.amount {
+            None => Some(Decimal::ONE),
+            Some(path) => amounts::read(occurrence.properties, path)?,
+        };
+        Ok(amount.map(|amount| Evidence {
+            amount,
+            steps,
+            ..evidence
+        }))
     }
 }
 
-/// Moves the progress of one member by some of the member's occurrences.
+/// Moves the progress of one member by evidence added and taken back.
 ///
-/// Occurrences that do not match the incentive are ignored.
-/// `horizon` is a promise: no occurrence of an earlier day comes in a later call. What only such occurrences could touch is
-/// forgotten; within this call the promise does not hold yet.
-/// The cost depends on the number of occurrences and on the size of the progress, never on the length of the history.
+/// `editions` are the versions of the incentive in ascending order, `version` the one in force when the events occurred.
+/// The cost depends on the amount of evidence and on the size of the progress, never on the length of the history.
 pub fn evaluate(
-    incentive: &Incentive,
+    editions: &[Edition<'_>],
+    version: i32,
     progress: Option<&str>,
-    attributes: &Value,
-    occurrences: &[Occurrence<'_>],
-    horizon: NaiveDate,
+    change: &Change<'_>,
+    terms: Terms,
 ) -> Result<Evaluation, Fault> {
-    let matching: Vec<_> = occurrences
-        .iter()
-        .enumerate()
-        .filter(|(_, occurrence)| incentive.matches(occurrence.event_type, occurrence.properties, attributes))
-        .collect();
-    if matching.is_empty() {
-        return Ok(Evaluation::unchanged(progress));
-    }
-    incentive
-        .judge
-        .judge(incentive.limit, progress, matching, horizon)
+    judge::judge(editions, version, progress, change, terms)
 }
 
-#[cfg(test)]
-mod tests;
+/// From which instant on nothing counts for a member with this progress; none: the member was not stopped.
+pub fn stopped_from(progress: Option<&str>) -> Result<Option<DateTime<Utc>>, Fault> {
+    memory::Memory::read(progress).map(|memory| memory.stopped_from())
+}

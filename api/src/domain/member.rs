@@ -8,7 +8,7 @@ use entity::id::{EmployerId, MemberId};
 use entity::member::{self, Model};
 use entity::page::{Page, Slice};
 use jobs::catalogue::Compiled;
-use jobs::rules::{self, ProgressView, calendar};
+use jobs::rules::{self, Deadline, ProgressView, calendar};
 
 use super::achievement::{require_within, sees_sensitive};
 use super::{Error, FaultCode, Outcome, tenant};
@@ -89,22 +89,32 @@ pub async fn progress(
     };
     let mut views = Vec::new();
     for compiled in catalogue.incentives().iter().filter(visible) {
-        let Some(Ok(ready)) = compiled.current(now).map(|version| version.ready.as_ref()) else {
+        let Some(version) = compiled.current(now) else {
             continue;
+        };
+        let Ok(ready) = version.ready.as_ref() else {
+            continue;
+        };
+        let edition = rules::Edition {
+            number: version.number,
+            restarts: false,
+            effective_from: None,
+            rule: Some(&ready.incentive),
         };
         let day_starts_at = compiled.program.day_starts_at();
         let today = calendar::program_day(calendar::civil(now, zone), day_starts_at);
         let state = states.get(&compiled.incentive.id).map(String::as_str);
-        let view = match rules::progress(&ready.incentive, state, today) {
+        let view = match rules::progress(&[edition], version.number, state, today) {
             Ok(view) => view,
             Err(fault) => {
                 tracing::error!(incentive = %compiled.incentive.id, employer = %member.employer_id, fault = %fault, "progress cannot be read");
                 continue;
             }
         };
-        let deadline = view
-            .deadline_on
-            .map(|day| calendar::day_end(day, day_starts_at, zone));
+        let deadline = view.deadline.map(|deadline| match deadline {
+            Deadline::EndOf(day) => calendar::day_end(day, day_starts_at, zone),
+            Deadline::At(instant) => instant,
+        });
         views.push(IncentiveProgress {
             incentive: compiled.incentive.clone(),
             view,

@@ -212,10 +212,16 @@ fn open_cases<'a>(
             continue;
         };
         // A broken version cannot say what it matches: it gets the event, and the event waits for its repair.
+        let occurrence = Occurrence {
+            event_type,
+            day: calendar::program_day(read.local_time, compiled.program.day_starts_at()),
+            occurred_at: read.occurred_at,
+            properties: &read.properties,
+        };
         if version
             .ready
             .as_ref()
-            .is_ok_and(|ready| !ready.incentive.matches(event_type, &read.properties, attributes))
+            .is_ok_and(|ready| ready.incentive.evidence(&occurrence, attributes) == Ok(None))
         {
             continue;
         }
@@ -269,7 +275,26 @@ fn judge_case<'a>(
     let horizon = case.catalogue.horizon(now);
     // The rules promise not to panic; should one ever do, it is that incentive's fault alone.
     let evaluation = catch_unwind(AssertUnwindSafe(|| {
-        rules::evaluate(&ready.incentive, state, attributes, &occurrences, horizon)
+        let mut added = Vec::new();
+        for occurrence in &occurrences {
+            added.extend(ready.incentive.evidence(occurrence, attributes)?);
+        }
+        let edition = rules::Edition {
+            number: case.version.number,
+            restarts: false,
+            effective_from: None,
+            rule: Some(&ready.incentive),
+        };
+        let change = rules::Change {
+            added: &added,
+            ..rules::Change::default()
+        };
+        let terms = rules::Terms {
+            horizon,
+            revocable: true,
+            allowance: None,
+        };
+        rules::evaluate(&[edition], case.version.number, state, &change, terms)
     }))
     .map_err(|_| "the rule failed unexpectedly".to_owned())?
     .map_err(|fault| fault.to_string())?;

@@ -7,7 +7,9 @@
 //! Every function answers for every date chrono can express; at the two ends of its calendar the last, incomplete period is
 //! cut off there.
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono::{
+    DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc,
+};
 use chrono_tz::{GapInfo, Tz};
 use serde::{Deserialize, Serialize};
 
@@ -165,6 +167,24 @@ impl Window {
             Window::Program | Window::Ever => return None,
         };
         Some(first.unwrap_or(NaiveDate::MIN))
+    }
+
+    /// The last date of the window that holds `date`; none for the two windows that have no dates of their own.
+    pub fn last_day(self, date: NaiveDate) -> Option<NaiveDate> {
+        let months = |count| {
+            self.first_day(date)?
+                .checked_add_months(Months::new(count))?
+                .pred_opt()
+        };
+        let last = match self {
+            Window::Day => Some(date),
+            Window::Week => Some(Period::Week.last_day(Period::Week.index(date))),
+            Window::Month => months(1),
+            Window::Quarter => months(3),
+            Window::Year => months(12),
+            Window::Program | Window::Ever => return None,
+        };
+        Some(last.unwrap_or(NaiveDate::MAX))
     }
 }
 

@@ -15,9 +15,9 @@ use serde_json::Value;
 use super::Incentive;
 use super::calendar::{Period, Window};
 use super::immediate::Immediate;
-use super::judge::Judge;
 use super::limit::Limit;
 use super::streak::Streak;
+use super::structure::AnyStructure;
 
 mod schema;
 mod trigger;
@@ -129,13 +129,20 @@ impl Definition {
             )]),
         };
         match (trigger, self.structure.compile(), self.limit.compile()) {
-            (Ok(trigger), Ok(judge), Ok(limit)) => Ok(Incentive {
-                trigger,
+            (Ok(trigger), Ok(structure), Ok(limit)) => Ok(Incentive {
+                counts: vec![trigger],
+                unless: Vec::new(),
+                amount: None,
+                of: Vec::new(),
                 limit,
-                judge,
+                structure,
             }),
-            (trigger, judge, limit) => {
-                let faults = [trigger.err(), judge.err(), limit.err().map(|fault| vec![fault])];
+            (trigger, structure, limit) => {
+                let faults = [
+                    trigger.err(),
+                    structure.err(),
+                    limit.err().map(|fault| vec![fault]),
+                ];
                 Err(faults.into_iter().flatten().flatten().collect())
             }
         }
@@ -143,7 +150,7 @@ impl Definition {
 }
 
 impl StructureDefinition {
-    fn compile(&self) -> Result<Box<dyn Judge>, Vec<DefinitionFault>> {
+    fn compile(&self) -> Result<Box<dyn AnyStructure>, Vec<DefinitionFault>> {
         match self {
             StructureDefinition::Immediate => Ok(Box::new(Immediate)),
             StructureDefinition::Streak(streak) => Ok(Box::new(streak.compile()?)),
@@ -164,6 +171,7 @@ impl StreakDefinition {
                 length,
                 period: self.period,
                 per_period,
+                freezes: 0,
             }),
             (length, per_period) => Err([length.err(), per_period.err()].into_iter().flatten().collect()),
         }

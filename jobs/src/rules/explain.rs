@@ -1,9 +1,10 @@
-//! Why not yet: what a member has, what is missing, and until when.
+//! Why, and why not yet: what an award rests on; what a member has, what is missing, and until when.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 
-use super::{Fault, Incentive};
+use super::structure::Deadline;
+use super::{Completion, Edition, Evidence, Fault, judge};
 
 /// How far a member is with an incentive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,29 +13,61 @@ pub struct ProgressView {
     pub current: Decimal,
     /// What an award takes.
     pub required: Decimal,
-    /// The number of awards so far.
+    /// The number of awards that stand.
     pub earned: u32,
     /// The first day of the first period of the run that is still alive.
     pub run_started_on: Option<NaiveDate>,
-    /// The latest day with a matching event; none once the limit is reached, when nothing is kept but the number of awards.
+    /// The latest day with a matching event; none once the limit is reached.
     pub last_counted_on: Option<NaiveDate>,
-    /// The last day on which the next step still counts; none while nothing would be lost by waiting.
-    pub deadline_on: Option<NaiveDate>,
+    /// Until when the next step still counts; none while nothing would be lost by waiting.
+    pub deadline: Option<Deadline>,
+    /// From which instant on nothing counts for the member; none: the member was not stopped.
+    pub stopped_from: Option<DateTime<Utc>>,
 }
 
-/// How a member with this progress stands on `today`, the member's own program day.
+/// What an award rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grounds {
+    /// The places, in the evidence that was given, of what contributed.
+    pub places: Vec<usize>,
+    /// What contributed, but is only remembered in sums: an amount and a day by which it was there.
+    pub remembered: Vec<Evidence>,
+}
+
+/// How a member with this progress stands on `today`, the member's own program day, by version `version`.
 pub fn progress(
-    incentive: &Incentive,
+    editions: &[Edition<'_>],
+    version: i32,
     progress: Option<&str>,
     today: NaiveDate,
 ) -> Result<ProgressView, Fault> {
-    let (earned, standing) = incentive.judge.standing(incentive.limit, progress, today)?;
+    let (earned, standing, stopped_from) = judge::standing(editions, version, progress, today)?;
     Ok(ProgressView {
         current: standing.current,
         required: standing.required,
         earned,
         run_started_on: standing.run_started_on,
         last_counted_on: standing.last_counted_on,
-        deadline_on: standing.deadline_on,
+        deadline: standing.deadline,
+        stopped_from,
+    })
+}
+
+/// What a completion rests on. `progress` is what the evaluation that gave the award has returned; `evidence` is all that is
+/// still known in full of the member, by day and, within a day, in the order in which it was counted.
+///
+/// A member with nothing but these grounds completes the structure on the same day.
+pub fn explain(
+    editions: &[Edition<'_>],
+    version: i32,
+    progress: Option<&str>,
+    evidence: &[Evidence],
+    completion: Completion,
+) -> Result<Grounds, Fault> {
+    let opened = judge::opened(editions, version, progress)?;
+    let grounds = opened.grounds(evidence, completion);
+    Ok(Grounds {
+        places: grounds.places,
+        remembered: grounds.remembered,
     })
 }

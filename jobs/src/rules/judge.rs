@@ -1,151 +1,275 @@
-//! One evaluation, the same for every structure: read what is remembered of a member, take the occurrences in the order of
-//! their days, let the limit decide on what they completed, forget what can no longer matter, write it back.
-//!
-//! [`Judge`] is [`Structure`] without its type of state, so that an incentive holds any of them and nobody has to tell them
-//! apart.
+//! One evaluation, the same for every structure: read what is remembered of a member, take back and add evidence, let the limit
+//! decide on what that has completed, consume and forget what can no longer change, write it back.
 
-use std::fmt::Debug;
+use chrono::{DateTime, NaiveDate, Utc};
+use serde_json::value::RawValue;
 
-use chrono::NaiveDate;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use super::completions::Completions;
+use super::limit::{Leave, Shift};
+use super::memory::{Epoch, Memory};
+use super::structure::{Opened, Standing};
+use super::{Award, Change, Edition, Evaluation, Fault, Incentive, Terms};
 
-use super::limit::{Earned, Limit};
-use super::structure::{Standing, Structure};
-use super::{Award, Evaluation, Fault, Occurrence};
-
-/// A structure that reads and writes its own state.
-pub(super) trait Judge: Debug + Send + Sync {
-    /// Evaluates matching occurrences, each with its place in the caller's list.
-    fn judge(
-        &self,
-        limit: Limit,
-        progress: Option<&str>,
-        matching: Vec<(usize, &Occurrence<'_>)>,
-        horizon: NaiveDate,
-    ) -> Result<Evaluation, Fault>;
-
-    /// How often a member has been awarded, and how far the next completion is on `today`.
-    fn standing(
-        &self,
-        limit: Limit,
-        progress: Option<&str>,
-        today: NaiveDate,
-    ) -> Result<(u32, Standing), Fault>;
+/// The version that judges: its number, its rule, and the version its epoch begins with.
+#[derive(Clone, Copy)]
+struct Judging<'a> {
+    number: i32,
+    first: i32,
+    rule: &'a Incentive,
 }
 
-/// What an incentive remembers of a member, as it is stored.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Memory<S> {
-    /// What the limit remembers.
-    #[serde(rename = "e", default)]
-    earned: Earned,
-    /// The first day of which everything is still known; none while nothing has been forgotten.
-    #[serde(rename = "h", skip_serializing_if = "Option::is_none")]
-    horizon: Option<NaiveDate>,
-    /// What the structure remembers; none before its first event, and again once the limit is reached.
-    #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
-    state: Option<S>,
-}
-
-impl<S: Structure> Judge for S {
-    fn judge(
-        &self,
-        limit: Limit,
-        progress: Option<&str>,
-        mut matching: Vec<(usize, &Occurrence<'_>)>,
-        horizon: NaiveDate,
-    ) -> Result<Evaluation, Fault> {
-        let mut memory = read(self, limit, progress)?;
-        if limit.is_reached(&memory.earned) {
-            return Ok(Evaluation::unchanged(progress));
-        }
-        // Which awards there are does not depend on the order, but their days do: in the order of the calendar they are the
-        // same however the call was put together.
-        matching.sort_by_key(|(_, occurrence)| (occurrence.day, occurrence.occurred_at));
-
-        let mut state = memory.state.take().unwrap_or_else(|| self.start());
-        let mut awards = Vec::new();
-        let mut too_late = Vec::new();
-        for (place, occurrence) in matching {
-            if memory.horizon.is_some_and(|horizon| occurrence.day < horizon) {
-                too_late.push(place);
-            } else if let Some(day) = self.take(&mut state, occurrence) {
-                awards.extend(limit.award(&mut memory.earned, day));
-            }
-        }
-
-        if limit.is_reached(&memory.earned) {
-            // Nothing can follow, so the number of awards is all that is left to know.
-            memory.horizon = None;
-            too_late.clear();
-        } else {
-            let forgot = [
-                self.forget_before(&mut state, horizon),
-                limit.forget_before(&mut memory.earned, horizon),
-            ];
-            if forgot.contains(&true) {
-                memory.horizon = memory.horizon.max(Some(horizon));
-            }
-            memory.state = Some(state);
-        }
-        write(&memory, progress, awards, too_late)
-    }
-
-    fn standing(
-        &self,
-        limit: Limit,
-        progress: Option<&str>,
-        today: NaiveDate,
-    ) -> Result<(u32, Standing), Fault> {
-        let memory = read(self, limit, progress)?;
-        let standing = if limit.is_reached(&memory.earned) {
-            self.completed()
-        } else {
-            Structure::standing(self, &memory.state.unwrap_or_else(|| self.start()), today)
-        };
-        Ok((memory.earned.count, standing))
-    }
-}
-
-fn read<S: Structure>(structure: &S, limit: Limit, progress: Option<&str>) -> Result<Memory<S::State>, Fault>
-where
-    S::State: DeserializeOwned,
-{
-    let Some(text) = progress else {
-        return Ok(Memory {
-            earned: Earned::default(),
-            horizon: None,
-            state: None,
-        });
-    };
-    // The reader's own message may quote what it found, and that is about a member.
-    let memory: Memory<S::State> = serde_json::from_str(text).map_err(|error| Fault::UnreadableProgress {
-        column: error.column(),
-    })?;
-    let sound = limit.is_sound(&memory.earned)
-        && memory
-            .state
-            .as_ref()
-            .is_none_or(|state| structure.is_sound(state));
-    if sound {
-        Ok(memory)
-    } else {
-        Err(Fault::UnsoundProgress)
-    }
-}
-
-fn write<T: Serialize>(
-    memory: &Memory<T>,
+/// Moves the progress of one member. See [`super::evaluate`].
+pub(super) fn judge(
+    editions: &[Edition<'_>],
+    number: i32,
     progress: Option<&str>,
-    awards: Vec<Award>,
-    too_late: Vec<usize>,
+    change: &Change<'_>,
+    terms: Terms,
 ) -> Result<Evaluation, Fault> {
-    let text = serde_json::to_string(memory).map_err(|_| Fault::UnwritableProgress)?;
+    let mut memory = Memory::read(progress)?;
+    let judging = judging(editions, &memory, number)?;
+    let limit = judging.rule.limit;
+    if memory.epochs.is_empty() && limit.is_reached(&memory.earned) {
+        return Ok(Evaluation::settled(progress, judging.number));
+    }
+    let mut epoch = take_epoch(&mut memory, judging);
+    let mut opened = open(editions, judging, &mut epoch, &mut memory)?;
+
+    let before = opened.completions();
+    let mut missing = Vec::new();
+    for (place, evidence) in change.removed.iter().enumerate() {
+        if !opened.remove(evidence) {
+            missing.push(place);
+        }
+    }
+    let mut too_late = Vec::new();
+    let mut today = terms.horizon;
+    for (place, evidence) in change.added.iter().enumerate() {
+        if epoch.horizon.is_some_and(|horizon| evidence.day < horizon) {
+            too_late.push(place);
+        } else {
+            opened.insert(evidence)?;
+            today = today.max(evidence.day);
+        }
+    }
+    let after = opened.completions();
+    epoch.open = after.total();
+    memory.epochs.push(epoch);
+    let shift = Shift {
+        before: &before,
+        after: &after,
+        total: memory.total(),
+        today,
+    };
+    let leave = Leave {
+        revocable: terms.revocable,
+        allowance: terms.allowance,
+    };
+    let (awards, revoked) = limit.follow(&mut memory.earned, shift, leave)?;
+    memory.stop_from(change.stopped_from);
+    if let Some(epoch) = memory.epochs.pop() {
+        let consumed = opened.consume_before(terms.horizon);
+        let forgot = opened.forget_before(terms.horizon);
+        let forgot_windows = limit.settle(&mut memory.earned, &consumed, terms.horizon);
+        let epoch = close(
+            epoch,
+            &*opened,
+            &consumed,
+            forgot || forgot_windows,
+            terms.horizon,
+        )?;
+        memory.epochs.push(epoch);
+    }
+    drop_old_epochs(editions, &mut memory, judging.first, terms.horizon);
+    memory.epochs.sort_by_key(|epoch| epoch.first);
+    if let Some(most) = limit.most()
+        && limit.is_reached(&memory.earned)
+        && memory.settled() >= u64::from(most)
+    {
+        // Nothing can follow and nothing can be taken back, so the number of awards is all that is left to know.
+        memory.epochs.clear();
+        memory.offset = 0;
+        too_late.clear();
+    }
+    let text = memory.write()?;
     Ok(Evaluation {
         changed: progress != Some(text.as_str()),
         progress: text,
+        version: judging.number,
         awards,
+        revoked,
         too_late,
+        missing,
+        is_settled: false,
     })
+}
+
+/// How many awards of a member stand, and how far the next completion is on `today`.
+pub(super) fn standing(
+    editions: &[Edition<'_>],
+    number: i32,
+    progress: Option<&str>,
+    today: NaiveDate,
+) -> Result<(u32, Standing, Option<DateTime<Utc>>), Fault> {
+    let mut memory = Memory::read(progress)?;
+    let judging = judging(editions, &memory, number)?;
+    let earned = memory.earned.count;
+    let stopped_from = memory.stopped_from();
+    if judging.rule.limit.is_reached(&memory.earned) {
+        return Ok((earned, judging.rule.structure.completed(), stopped_from));
+    }
+    let mut epoch = take_epoch(&mut memory, judging);
+    let opened = open(editions, judging, &mut epoch, &mut memory)?;
+    Ok((earned, opened.standing(today), stopped_from))
+}
+
+/// The structure with the member's state as the version sees it.
+pub(super) fn opened<'a>(
+    editions: &[Edition<'a>],
+    number: i32,
+    progress: Option<&str>,
+) -> Result<Box<dyn Opened + 'a>, Fault> {
+    let mut memory = Memory::read(progress)?;
+    let judging = judging(editions, &memory, number)?;
+    let mut epoch = take_epoch(&mut memory, judging);
+    open(editions, judging, &mut epoch, &mut memory)
+}
+
+/// Which version judges: the one asked for, or the latest that has judged in its epoch, by whose settings the state is.
+fn judging<'a>(editions: &[Edition<'a>], memory: &Memory, number: i32) -> Result<Judging<'a>, Fault> {
+    let first = first_of_epoch(editions, number);
+    let number = memory
+        .epochs
+        .iter()
+        .find(|epoch| epoch.first == first)
+        .map_or(number, |epoch| epoch.version.max(number));
+    Ok(Judging {
+        number,
+        first,
+        rule: rule(editions, number)?,
+    })
+}
+
+fn rule<'a>(editions: &[Edition<'a>], number: i32) -> Result<&'a Incentive, Fault> {
+    editions
+        .iter()
+        .find(|edition| edition.number == number)
+        .and_then(|edition| edition.rule)
+        .ok_or(Fault::UnknownVersion { number })
+}
+
+/// The version with which the epoch of version `number` begins.
+fn first_of_epoch(editions: &[Edition<'_>], number: i32) -> i32 {
+    let starts = editions.iter().filter(|edition| edition.number <= number);
+    starts
+        .filter(|edition| edition.restarts)
+        .map(|edition| edition.number)
+        .max()
+        .unwrap_or(1)
+}
+
+/// Takes the epoch out of the memory, or begins it.
+fn take_epoch(memory: &mut Memory, judging: Judging<'_>) -> Epoch {
+    let place = memory
+        .epochs
+        .iter()
+        .position(|epoch| epoch.first == judging.first);
+    if let Some(place) = place {
+        return memory.epochs.remove(place);
+    }
+    if memory.epochs.is_empty() {
+        // Of a member who had earned all there was, only the number of awards was kept.
+        memory.offset = memory.earned.count.into();
+    } else {
+        memory.drop_excess();
+    }
+    Epoch {
+        first: judging.first,
+        version: judging.number,
+        consumed: 0,
+        open: 0,
+        horizon: None,
+        state: RawValue::NULL.to_owned(),
+    }
+}
+
+/// Opens the state of an epoch. When an older version was the last to judge, what it has completed is consumed by its own
+/// settings first, and what was on the way goes on by those of the newer one.
+fn open<'a>(
+    editions: &[Edition<'a>],
+    judging: Judging<'a>,
+    epoch: &mut Epoch,
+    memory: &mut Memory,
+) -> Result<Box<dyn Opened + 'a>, Fault> {
+    let state = Some(epoch.state.get()).filter(|state| *state != RawValue::NULL.get());
+    if epoch.version == judging.number {
+        return judging.rule.structure.open(state);
+    }
+    let mut old = rule(editions, epoch.version)?.structure.open(state)?;
+    let consumed = old.consume_before(NaiveDate::MAX).total();
+    epoch.consumed = epoch.consumed.saturating_add(consumed);
+    epoch.open = 0;
+    epoch.version = judging.number;
+    let others = memory.total();
+    let excess = others
+        .saturating_add(epoch.consumed)
+        .saturating_sub(memory.earned.count.into());
+    memory.offset = memory
+        .offset
+        .saturating_sub(i64::try_from(excess).unwrap_or(i64::MAX));
+    judging.rule.structure.open(Some(&old.write()?))
+}
+
+fn close(
+    mut epoch: Epoch,
+    opened: &dyn Opened,
+    consumed: &Completions,
+    forgot: bool,
+    horizon: NaiveDate,
+) -> Result<Epoch, Fault> {
+    let consumed = consumed.total();
+    epoch.consumed = epoch.consumed.saturating_add(consumed);
+    epoch.open = epoch.open.saturating_sub(consumed);
+    if forgot || consumed > 0 {
+        epoch.horizon = epoch.horizon.max(Some(horizon));
+    }
+    epoch.state = RawValue::from_string(opened.write()?).map_err(|_| Fault::UnwritableProgress)?;
+    Ok(epoch)
+}
+
+/// Forgets epochs of which no event can come any more; what they have completed stays in the count.
+fn drop_old_epochs(editions: &[Edition<'_>], memory: &mut Memory, current: i32, horizon: NaiveDate) {
+    let ended = |first: i32| {
+        let next = editions
+            .iter()
+            .find(|edition| edition.restarts && edition.number > first)?;
+        // A day of leave for zones in which the day before has not ended.
+        Some(next.effective_from?.date_naive().succ_opt()? < horizon)
+    };
+    let mut offset = memory.offset;
+    memory.epochs.retain(|epoch| {
+        let is_over = epoch.first < current && ended(epoch.first) == Some(true);
+        if is_over {
+            let completed = epoch.consumed.saturating_add(epoch.open);
+            offset = offset.saturating_add(i64::try_from(completed).unwrap_or(i64::MAX));
+        }
+        !is_over
+    });
+    memory.offset = offset;
+}
+
+impl Evaluation {
+    /// Of a member who has earned everything there is, for good.
+    fn settled(progress: Option<&str>, version: i32) -> Evaluation {
+        Evaluation {
+            progress: progress.unwrap_or("{}").to_owned(),
+            changed: false,
+            version,
+            awards: Vec::<Award>::new(),
+            revoked: Vec::new(),
+            too_late: Vec::new(),
+            missing: Vec::new(),
+            is_settled: true,
+        }
+    }
 }

@@ -6,107 +6,100 @@ use crate::rules::calendar::Period;
 
 /// Consecutive numbers: the first one, and how many there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Run(i32, u32);
+struct Run(i32, u32);
 
 /// Runs in ascending order, with at least one number missing between any two.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Runs(Vec<Run>);
 
-/// What inserting a number did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Joined {
-    /// The length of the run that ended right before the number.
-    pub left: u32,
-    /// The length of the run that began right behind it.
-    pub right: u32,
-    /// The run that holds the number now.
-    pub run: Run,
-}
-
 impl Run {
-    /// The first number.
-    pub fn first(self) -> i32 {
-        self.0
-    }
-
-    /// How many numbers there are.
-    pub fn length(self) -> u32 {
-        self.1
-    }
-
-    /// The last number.
-    pub fn last(self) -> i32 {
+    fn last(self) -> i32 {
         self.0.saturating_add_unsigned(self.1.saturating_sub(1))
-    }
-
-    /// Whether `number` is the one right behind the last.
-    fn ends_before(self, number: i32) -> bool {
-        self.last().checked_add(1) == Some(number)
     }
 }
 
 impl Runs {
+    /// The numbers, ascending.
+    pub fn numbers(&self) -> Vec<i32> {
+        self.0.iter().flat_map(|run| run.0..=run.last()).collect()
+    }
+
+    /// The least number.
+    pub fn first(&self) -> Option<i32> {
+        self.0.first().map(|run| run.0)
+    }
+
     /// Whether `number` is in the set.
     pub fn contain(&self, number: i32) -> bool {
         self.0
             .get(self.position(number))
-            .is_some_and(|run| run.first() <= number)
+            .is_some_and(|run| run.0 <= number)
     }
 
-    /// Inserts a number; none if it was there already.
-    pub fn insert(&mut self, number: i32) -> Option<Joined> {
+    /// The first number of the run that holds `number`.
+    pub fn first_of(&self, number: i32) -> Option<i32> {
+        let run = self.0.get(self.position(number))?;
+        (run.0 <= number).then_some(run.0)
+    }
+
+    /// Inserts a number, if it is not there.
+    pub fn insert(&mut self, number: i32) {
         if self.contain(number) {
-            return None;
+            return;
         }
         let at = self.position(number);
         let left = at
             .checked_sub(1)
             .and_then(|before| self.0.get(before))
-            .filter(|run| run.ends_before(number))
+            .filter(|run| run.last().checked_add(1) == Some(number))
             .copied();
         let right = self
             .0
             .get(at)
-            .filter(|run| number.checked_add(1) == Some(run.first()))
+            .filter(|run| number.checked_add(1) == Some(run.0))
             .copied();
-        let joined = Joined {
-            left: left.map_or(0, Run::length),
-            right: right.map_or(0, Run::length),
-            run: Run(
-                left.map_or(number, Run::first),
-                left.map_or(0, Run::length)
-                    .saturating_add(1)
-                    .saturating_add(right.map_or(0, Run::length)),
-            ),
-        };
+        let length = |run: Option<Run>| run.map_or(0, |run| run.1);
+        let joined = Run(
+            left.map_or(number, |run| run.0),
+            length(left).saturating_add(1).saturating_add(length(right)),
+        );
         let replaced = at - usize::from(left.is_some())..at + usize::from(right.is_some());
-        self.0.splice(replaced, [joined.run]);
-        Some(joined)
+        self.0.splice(replaced, [joined]);
     }
 
-    /// Forgets the runs that can no longer grow if no number below `open` is ever inserted again, and says whether there
-    /// were any.
-    ///
-    /// A run that ends right before `open` stays: `open` itself would continue it.
-    pub fn forget_before(&mut self, open: i32) -> bool {
-        let before = self.0.len();
-        self.0.retain(|run| run.last().saturating_add(1) >= open);
-        self.0.len() < before
-    }
-
-    /// The run that holds `now` or would be continued by it; failing that, one that has begun behind it.
-    pub fn alive_at(&self, now: i32) -> Option<Run> {
+    /// Removes a number, if it is there; its run falls into what was before it and what was behind.
+    pub fn remove(&mut self, number: i32) {
+        let at = self.position(number);
+        let Some(run) = self.0.get(at).filter(|run| run.0 <= number).copied() else {
+            return;
+        };
+        let before = Run(run.0, number.abs_diff(run.0));
+        let behind = Run(number.saturating_add(1), run.last().abs_diff(number));
         self.0
-            .iter()
-            .copied()
-            .find(|run| run.last().saturating_add(1) >= now)
+            .splice(at..=at, [before, behind].into_iter().filter(|run| run.1 > 0));
     }
 
-    /// Whether runs that were read back are in order, apart, and in the calendar of `period`.
+    /// Removes `number` and everything below it.
+    pub fn drop_through(&mut self, number: i32) {
+        let at = self.position(number);
+        let behind = self
+            .0
+            .get(at)
+            .filter(|run| run.0 <= number)
+            .map(|run| Run(number.saturating_add(1), run.last().abs_diff(number)));
+        self.0.drain(..at);
+        if let Some(behind) = behind {
+            self.0.splice(..1, Some(behind).filter(|run| run.1 > 0));
+        }
+    }
+
+    /// Whether runs that were read back are in order, apart, not endless, and in the calendar of `period`.
     pub fn are_sound(&self, period: Period) -> bool {
+        // Longer runs than a streak and its lateness can need were never written, and would take long to walk.
+        const LONGEST: u32 = 100_000;
         let fits = |run: &Run| {
-            run.1 > 0
+            (1..=LONGEST).contains(&run.1)
                 && period.has(run.0)
                 && run
                     .0
@@ -116,7 +109,7 @@ impl Runs {
         self.0.iter().all(fits)
             && self
                 .0
-                .is_sorted_by(|run, next| i64::from(run.last()) + 1 < i64::from(next.first()))
+                .is_sorted_by(|run, next| i64::from(run.last()) + 1 < i64::from(next.0))
     }
 
     /// The place of the first run that ends at `number` or behind it.
@@ -124,6 +117,3 @@ impl Runs {
         self.0.partition_point(|run| run.last() < number)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,13 +1,10 @@
-//! The first matching events of one period, by the day they fell on.
+//! The matching events of one period, by the day they fell on.
 
 use serde::{Deserialize, Serialize};
 
 use crate::rules::calendar::Period;
 
 /// How many events there were on which day of a period, in the order of days.
-///
-/// Only as many events are kept as a period needs, the earliest ones: they decide on which day it had enough, and a further
-/// event can only bring that day forward.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Tally(Vec<OnDay>);
@@ -17,24 +14,34 @@ pub(super) struct Tally(Vec<OnDay>);
 struct OnDay(u8, u32);
 
 impl Tally {
-    /// Adds an event, and drops the latest one beyond `enough`.
-    pub fn add(&mut self, offset: u8, enough: u32) {
+    /// So many events on one day.
+    pub fn of(offset: u8, count: u32) -> Tally {
+        Tally(vec![OnDay(offset, count)])
+    }
+
+    /// Adds events.
+    pub fn add(&mut self, offset: u8, count: u32) {
         let at = self.0.partition_point(|day| day.0 < offset);
         match self.0.get_mut(at) {
-            Some(day) if day.0 == offset => day.1 = day.1.saturating_add(1),
-            _ => self.0.insert(at, OnDay(offset, 1)),
-        }
-        if self.total() > enough
-            && let Some(latest) = self.0.last_mut()
-        {
-            latest.1 -= 1;
-            if latest.1 == 0 {
-                self.0.pop();
-            }
+            Some(day) if day.0 == offset => day.1 = day.1.saturating_add(count),
+            _ => self.0.insert(at, OnDay(offset, count)),
         }
     }
 
-    /// How many events are kept.
+    /// Takes events away; false if there are not so many on that day.
+    pub fn take(&mut self, offset: u8, count: u32) -> bool {
+        let at = self.0.partition_point(|day| day.0 < offset);
+        let Some(day) = self.0.get_mut(at).filter(|day| day.0 == offset && day.1 >= count) else {
+            return false;
+        };
+        day.1 -= count;
+        if day.1 == 0 {
+            self.0.remove(at);
+        }
+        true
+    }
+
+    /// How many events there are.
     pub fn total(&self) -> u32 {
         self.0.iter().fold(0, |total, day| total.saturating_add(day.1))
     }
@@ -60,6 +67,3 @@ impl Tally {
             && self.0.is_sorted_by(|day, next| day.0 < next.0)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,285 @@
+//! Sums of evidence within a window, each step of which is one completion: what `immediate`, `count` and `total` share.
+//!
+//! Sums are exact decimals. An amount has at most 15 digits before and 6 behind the decimal point, so a sum of billions of
+//! them still fits.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::ops::Bound;
+
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::calendar::Window;
+use super::completions::{Completion, Completions};
+use super::structure::{Deadline, Grounds, Standing, Structure};
+use super::{Evidence, Fault};
+
+/// Beyond this an amount is a mistake, and its sums would not be exact for ever.
+const AMOUNT_MAX: i64 = 1_000_000_000_000_000;
+/// Decimal places of an amount.
+const SCALE_MAX: u32 = 6;
+
+/// A step, and the window within which sums are formed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Amounts {
+    /// What completes the structure once; greater than zero.
+    pub step: Decimal,
+    /// Where a sum begins anew.
+    pub window: Window,
+}
+
+/// What is remembered of a member.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sums {
+    /// What is left over of the days that are not remembered one by one, by the first day of the window.
+    #[serde(rename = "b", default, skip_serializing_if = "BTreeMap::is_empty")]
+    rests: BTreeMap<NaiveDate, Decimal>,
+    /// The sums of single days.
+    #[serde(rename = "d", default, skip_serializing_if = "BTreeMap::is_empty")]
+    days: BTreeMap<NaiveDate, Decimal>,
+    /// The latest day that counted and is not remembered by itself.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    last: Option<NaiveDate>,
+}
+
+/// The amount at a path of an event's properties; none where there is no number greater than zero.
+///
+/// A number counts by its shortest decimal form, which is how it was written; a text that is a decimal number counts as well,
+/// because JSON numbers are cut off at about 15 digits by many senders.
+pub(super) fn read(properties: &Value, path: &[String]) -> Result<Option<Decimal>, Fault> {
+    let found = path
+        .iter()
+        .try_fold(properties, |value, name| value.as_object()?.get(name));
+    let text = match found {
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::String(text)) if text.len() <= 40 => text.clone(),
+        _ => return Ok(None),
+    };
+    let parsed = text.parse().or_else(|_| Decimal::from_scientific(&text));
+    let Ok(amount) = parsed.map(|amount: Decimal| amount.normalize()) else {
+        // A text need not be a number; a number that is none of ours is too large or too fine.
+        return if found.is_some_and(Value::is_number) && !text.starts_with('-') {
+            Err(Fault::AmountOutOfRange)
+        } else {
+            Ok(None)
+        };
+    };
+    if amount <= Decimal::ZERO {
+        return Ok(None);
+    }
+    if amount.scale() > SCALE_MAX || amount >= Decimal::from(AMOUNT_MAX) {
+        return Err(Fault::AmountOutOfRange);
+    }
+    Ok(Some(amount))
+}
+
+impl Amounts {
+    /// The first day of the window of a day; the windows without dates of their own have one that never changes.
+    fn window_of(self, day: NaiveDate) -> NaiveDate {
+        self.window.first_day(day).unwrap_or_default()
+    }
+
+    /// Whether sums that were read back can have been written by this structure.
+    pub fn is_sound(self, sums: &Sums) -> bool {
+        let positive = |amount: &Decimal| *amount > Decimal::ZERO;
+        sums.rests
+            .iter()
+            .all(|(first, rest)| self.window_of(*first) == *first && positive(rest) && *rest < self.step)
+            && sums.days.values().all(positive)
+    }
+
+    /// Adds evidence.
+    pub fn insert(self, sums: &mut Sums, evidence: &Evidence) -> Result<(), Fault> {
+        let sum = sums.days.entry(evidence.day).or_default();
+        *sum = sum
+            .checked_add(evidence.amount)
+            .ok_or(Fault::AmountOutOfRange)?
+            .normalize();
+        Ok(())
+    }
+
+    /// Takes evidence back; false when its day is not remembered by itself.
+    pub fn remove(self, sums: &mut Sums, evidence: &Evidence) -> bool {
+        let Some(sum) = sums.days.get_mut(&evidence.day) else {
+            return false;
+        };
+        if *sum < evidence.amount {
+            return false;
+        }
+        *sum = (*sum - evidence.amount).normalize();
+        if sum.is_zero() {
+            sums.days.remove(&evidence.day);
+        }
+        true
+    }
+
+    /// The completions of the sums of days before `before`, and what they leave over in each window.
+    fn run(self, sums: &Sums, before: Bound<NaiveDate>) -> (Completions, BTreeMap<NaiveDate, Decimal>) {
+        let mut rests = sums.rests.clone();
+        let mut completions = Completions::default();
+        for (day, amount) in sums.days.range((Bound::Unbounded, before)) {
+            let rest = rests.entry(self.window_of(*day)).or_default();
+            let (times, left) = self.steps_in(rest.saturating_add(*amount));
+            completions.push(*day, times);
+            *rest = left;
+        }
+        rests.retain(|_, rest| !rest.is_zero());
+        (completions, rests)
+    }
+
+    /// How many whole steps there are in a sum, and what is over.
+    fn steps_in(self, sum: Decimal) -> (u64, Decimal) {
+        let times = sum
+            .checked_div(self.step)
+            .and_then(|times| times.floor().to_u64());
+        let rest = sum.checked_rem(self.step).unwrap_or_default();
+        (times.unwrap_or(0), rest.normalize())
+    }
+
+    /// See [`super::structure::Structure::completions`].
+    pub fn completions(self, sums: &Sums) -> Completions {
+        self.run(sums, Bound::Unbounded).0
+    }
+
+    /// See [`super::structure::Structure::consume_before`].
+    pub fn consume_before(self, sums: &mut Sums, day: NaiveDate) -> Completions {
+        let (completions, rests) = self.run(sums, Bound::Excluded(day));
+        let rest_of_days = sums.days.split_off(&day);
+        sums.last = sums.last.max(sums.days.keys().next_back().copied());
+        sums.days = rest_of_days;
+        sums.rests = rests;
+        completions
+    }
+
+    /// Forgets windows that ended before `horizon`.
+    pub fn forget_before(self, sums: &mut Sums, horizon: NaiveDate) -> bool {
+        let before = sums.rests.len();
+        let open = self.window_of(horizon);
+        sums.rests.retain(|first, _| *first >= open);
+        sums.rests.len() < before
+    }
+
+    /// How a member stands in the window of `today`.
+    pub fn standing(self, sums: &Sums, today: NaiveDate) -> Standing {
+        let (_, rests) = self.run(sums, Bound::Unbounded);
+        let rest = rests.get(&self.window_of(today)).copied().unwrap_or_default();
+        let last_of_window = self.window.last_day(today);
+        Standing {
+            current: rest,
+            last_counted_on: sums.days.keys().next_back().copied().max(sums.last),
+            // Only what would be lost runs out.
+            deadline: last_of_window.filter(|_| !rest.is_zero()).map(Deadline::EndOf),
+            ..Standing::complete(self.step)
+        }
+    }
+
+    /// The evidence that fills the step which `completion` ends: from where the step before it ended.
+    pub fn grounds(self, sums: &Sums, evidence: &[Evidence], completion: Completion) -> Grounds {
+        let window = self.window_of(completion.day);
+        let mut filled = sums.rests.get(&window).copied().unwrap_or_default();
+        let mut grounds = Grounds::default();
+        if !filled.is_zero() {
+            grounds.remembered.push(self.remembered(sums, completion, filled));
+        }
+        let mut nth = 0;
+        let mut of_day = None;
+        for (place, item) in evidence.iter().enumerate() {
+            if self.window_of(item.day) != window || !sums.days.contains_key(&item.day) {
+                continue;
+            }
+            if of_day != Some(item.day) {
+                (nth, of_day) = (0, Some(item.day));
+            }
+            if item.day > completion.day {
+                break;
+            }
+            grounds.places.push(place);
+            let (times, left) = self.steps_in(filled.saturating_add(item.amount));
+            filled = left;
+            if times == 0 {
+                continue;
+            }
+            nth += times;
+            if item.day == completion.day && nth >= completion.nth {
+                return grounds;
+            }
+            // What is over belongs to the next step, and so does the event it came with.
+            grounds = Grounds::default();
+            if !filled.is_zero() {
+                grounds.places.push(place);
+            }
+        }
+        grounds
+    }
+
+    /// What is left over of days that are not remembered one by one, as evidence.
+    fn remembered(self, sums: &Sums, completion: Completion, rest: Decimal) -> Evidence {
+        let day = sums
+            .last
+            .filter(|last| self.window_of(*last) == self.window_of(completion.day))
+            .unwrap_or(completion.day)
+            .min(completion.day);
+        Evidence {
+            day,
+            occurred_at: day.and_time(chrono::NaiveTime::MIN).and_utc(),
+            amount: rest,
+            steps: 1,
+            stops: false,
+        }
+    }
+}
+
+/// A structure that is nothing but a step and a window.
+pub(super) trait OfAmounts: Debug + Send + Sync {
+    /// Its step and its window.
+    fn amounts(&self) -> Amounts;
+}
+
+impl<S: OfAmounts> Structure for S {
+    type State = Sums;
+
+    fn start(&self) -> Sums {
+        Sums::default()
+    }
+
+    fn is_sound(&self, sums: &Sums) -> bool {
+        self.amounts().is_sound(sums)
+    }
+
+    fn insert(&self, sums: &mut Sums, evidence: &Evidence) -> Result<(), Fault> {
+        self.amounts().insert(sums, evidence)
+    }
+
+    fn remove(&self, sums: &mut Sums, evidence: &Evidence) -> bool {
+        self.amounts().remove(sums, evidence)
+    }
+
+    fn completions(&self, sums: &Sums) -> Completions {
+        self.amounts().completions(sums)
+    }
+
+    fn consume_before(&self, sums: &mut Sums, day: NaiveDate) -> Completions {
+        self.amounts().consume_before(sums, day)
+    }
+
+    fn forget_before(&self, sums: &mut Sums, horizon: NaiveDate) -> bool {
+        self.amounts().forget_before(sums, horizon)
+    }
+
+    fn standing(&self, sums: &Sums, today: NaiveDate) -> Standing {
+        self.amounts().standing(sums, today)
+    }
+
+    fn completed(&self) -> Standing {
+        Standing::complete(self.amounts().step)
+    }
+
+    fn grounds(&self, sums: &Sums, evidence: &[Evidence], completion: Completion) -> Grounds {
+        self.amounts().grounds(sums, evidence, completion)
+    }
+}
