@@ -9,6 +9,7 @@ use crate::db::Kind;
 use crate::db::sql::{self, Rows, Sql};
 use crate::id::{EmployerId, MemberId};
 use crate::page::{self, Page, Slice};
+use crate::{achievement, consent, contribution, dead_event, event, feed, kept_event, progress, receipt};
 
 /// A member.
 #[sea_orm::model]
@@ -39,6 +40,8 @@ pub struct Model {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// When it was erased; then nothing here tells who it was.
+    pub erased_at: Option<Timestamp>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -52,6 +55,8 @@ pub struct Subject {
     pub id: MemberId,
     /// What conditions may ask.
     pub attributes: Json,
+    /// When it was erased.
+    pub erased_at: Option<Timestamp>,
 }
 
 /// The employer's member of this id.
@@ -130,7 +135,7 @@ pub async fn lock(
 ) -> Result<Vec<Subject>, DbErr> {
     let sql = Sql::on(
         connection,
-        "SELECT member.employer_id, member.id, member.attributes FROM ",
+        "SELECT member.employer_id, member.id, member.attributes, member.erased_at FROM ",
     )
     .rows(keys(wanted))
     .push(" AS wanted JOIN member ON member.employer_id = wanted.employer_id AND member.id = wanted.id");
@@ -174,6 +179,44 @@ pub async fn update(connection: &impl ConnectionTrait, members: &[Model]) -> Res
     .execute(connection)
     .await
     .map(|_| ())
+}
+
+/// Erases a member: takes from it whatever tells who it was, `marker` in the place of its external id, and forgets its events and all
+/// that is known by them. What it has achieved stays for the counts, without the reasons. False when it was erased before.
+pub async fn erase(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    member: MemberId,
+    marker: &str,
+    at: Timestamp,
+) -> Result<bool, DbErr> {
+    // First of all, because it takes the lock under which the member's events are evaluated.
+    let rows = Sql::on(connection, "UPDATE member SET external_id = ")
+        .bind(marker)
+        .push(", time_zone = NULL, locale = NULL, email = NULL, eligible_from = NULL, eligible_until = NULL, attributes = '{}', updated_at = ")
+        .bind(at)
+        .push(", erased_at = ")
+        .bind(at)
+        .push(" WHERE employer_id = ")
+        .bind(employer)
+        .push(" AND id = ")
+        .bind(member)
+        .push(" AND erased_at IS NULL")
+        .execute(connection)
+        .await?;
+    if rows == 0 {
+        return Ok(false);
+    }
+    consent::forget_member(connection, employer, member).await?;
+    event::forget_member(connection, employer, member).await?;
+    dead_event::forget_member(connection, employer, member).await?;
+    kept_event::forget_member(connection, employer, member).await?;
+    contribution::forget_member(connection, employer, member).await?;
+    progress::forget_member(connection, employer, member).await?;
+    receipt::forget_member(connection, employer, member).await?;
+    achievement::forget_member(connection, employer, member).await?;
+    feed::forget_member(connection, employer, member).await?;
+    Ok(true)
 }
 
 fn keys(wanted: &[(EmployerId, MemberId)]) -> Rows {

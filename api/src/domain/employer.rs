@@ -51,6 +51,8 @@ pub async fn create(app: &App, _: Permit<access::CreateEmployer>, input: Create)
         default_email: input.default_email,
         catalogue_version: 1,
         created_at: app.clock.now().into(),
+        sandbox: false,
+        clock_offset_micros: 0,
     };
     let txn = app.db.write_txn().await?;
     if !employer::insert(&*txn, employer.clone()).await? {

@@ -73,6 +73,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateIncentive>, input: C
             .iter()
             .any(|key| find(key).is_some_and(|event_type| event_type.sensitive)),
         created_at: now,
+        retired_at: None,
     };
     let outcomes: Vec<AwardOutcome> = input
         .outcomes
@@ -88,6 +89,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateIncentive>, input: C
         outcomes: serde_json::to_value(&outcomes).map_err(unwritable)?,
         effective_from: None,
         published_at: now,
+        restarts: false,
     };
     if !incentive::insert(&*txn, incentive.clone(), first).await? {
         return Err(Fault::new(

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use entity::employer;
-use entity::program::{self, Model, ProgramState};
+use entity::program::{self, Model, StoredState};
 
 use super::{Error, Fault, FaultCode, Outcome, require_none, tenant};
 use crate::app::App;
@@ -69,9 +69,13 @@ pub async fn create(app: &App, permit: Permit<access::CreateProgram>, input: Cre
         ends_on: input.ends_on,
         time_zone: input.time_zone,
         day_starts_at_minutes,
-        state: ProgramState::Draft,
+        stored_state: StoredState::Draft,
         created_at: app.clock.now().into(),
         activated_at: None,
+        paused_at: None,
+        ended_at: None,
+        budget: None,
+        budget_spent: 0,
     };
     if !program::insert(&*txn, program.clone()).await? {
         return Err(Fault::new(
@@ -111,7 +115,7 @@ pub async fn activate(
     employer::touch_catalogue(&*txn, employer.id).await?;
     txn.commit().await?;
     Ok(Model {
-        state: ProgramState::Active,
+        stored_state: StoredState::Active,
         activated_at: Some(now),
         ..program
     })

@@ -240,6 +240,7 @@ impl Committer {
                     attributes: Value::Object(serde_json::Map::new()),
                     created_at: now,
                     updated_at: now,
+                    erased_at: None,
                 })
                 .collect();
             member::insert_missing(connection, &enrolled).await?;

@@ -59,11 +59,13 @@ impl<'a> Item<'a> {
 
     pub(super) fn receipt(&self, now: Timestamp) -> Option<Receipt> {
         match (&self.verdict, &self.form) {
-            (Verdict::Acceptable(_, until), Some(form)) => Some(Receipt {
+            (Verdict::Acceptable(event, until), Some(form)) => Some(Receipt {
                 identity: self.identity(),
                 body_digest: form.digest,
                 accepted_at: now,
                 expires_at: *until,
+                member_id: event.member_id,
+                event_type_id: event.event_type_id,
             }),
             _ => None,
         }

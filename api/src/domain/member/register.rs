@@ -272,6 +272,7 @@ fn blank(app: &App, employer_id: EmployerId, external_id: &str, now: Timestamp) 
         attributes: Value::Object(serde_json::Map::new()),
         created_at: now,
         updated_at: now,
+        erased_at: None,
     }
 }
 

@@ -18,6 +18,10 @@ pub enum ProgramState {
     Draft,
     /// Events are evaluated, within its dates.
     Active,
+    /// Nothing is evaluated: its events wait until it is resumed.
+    Paused,
+    /// Over: events that happened before its end still count when they arrive late, later ones do not.
+    Ended,
 }
 
 /// A program: what an employer runs incentives in.
@@ -63,7 +67,7 @@ impl Program {
 
     /// Where it stands.
     async fn state(&self) -> ProgramState {
-        self.0.state.into()
+        self.0.state().into()
     }
 
     /// When it was created.
