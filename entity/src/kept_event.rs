@@ -83,6 +83,28 @@ pub async fn list_of_member(
     page::read(connection, select, Column::Id, page).await
 }
 
+/// Forgets these events (employer, member, source, id), because they were taken back.
+pub async fn delete(
+    connection: &impl ConnectionTrait,
+    events: &[(EmployerId, MemberId, String, String)],
+) -> Result<(), DbErr> {
+    let rows = Rows::new()
+        .id("employer_id", events.iter().map(|(employer, ..)| *employer))
+        .id("member_id", events.iter().map(|(_, member, ..)| *member))
+        .text("source", events.iter().map(|(_, _, source, _)| source.as_str()))
+        .text("event_id", events.iter().map(|(_, _, _, id)| id.as_str()));
+    Sql::on(
+        connection,
+        "DELETE FROM kept_event WHERE (employer_id, member_id, source, event_id) IN
+         (SELECT employer_id, member_id, source, event_id FROM ",
+    )
+    .rows(rows)
+    .push(" AS wanted)")
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
 /// Forgets at most `limit` events whose time is over by their employer's clock; says how many.
 pub async fn purge(connection: &impl ConnectionTrait, now: Timestamp, limit: u64) -> Result<u64, DbErr> {
     let events = Expiring {

@@ -43,7 +43,7 @@ mod total;
 
 pub use completions::Completion;
 pub use evidence::{Evidence, Occurrence};
-pub use explain::{ProgressView, progress};
+pub use explain::{Grounds, ProgressView, completions, explain, progress, text};
 pub use structure::Deadline;
 
 use condition::Trigger;

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::queue::{Nudge, nudges};
 use crate::supervise::{self, Health};
-use crate::{Context, evaluate, purge};
+use crate::{Context, evaluate, purge, retract};
 
 /// The longest that a lost wake-up can delay an evaluation.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -31,7 +31,11 @@ pub async fn run(context: Context, evaluators: usize, health: Health, shutdown: 
     let (evaluating, stop) = (context.clone(), shutdown.clone());
     let evaluate: Work = Arc::new(move || {
         let (context, stop) = (evaluating.clone(), stop.clone());
-        async move { evaluate::drain(&context, &stop).await }.boxed()
+        async move {
+            evaluate::drain(&context, &stop).await?;
+            retract::drain(&context, &stop).await
+        }
+        .boxed()
     });
     for number in 0..evaluators {
         let woken = context.wakes.watch_events();

@@ -69,7 +69,7 @@ pub async fn progress(
     let now = app.clock.now();
     let db = app.db.read();
     let catalogues = app.jobs.catalogues.load(db, vec![member.employer_id]).await?;
-    let Some(catalogue) = catalogues.get(&member.employer_id) else {
+    let Some(catalogue) = catalogues.get(member.employer_id) else {
         return Ok(Vec::new());
     };
     let states: HashMap<_, _> = entity::progress::list_of_member(db, member.employer_id, member.id)
