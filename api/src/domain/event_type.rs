@@ -110,9 +110,9 @@ fn check(input: &Create) -> Vec<Fault> {
     faults
 }
 
-fn model(app: &App, employer_id: EmployerId, input: Create) -> Model {
+fn model(app: &App, employer: &employer::Model, input: Create) -> Model {
     Model {
-        employer_id,
+        employer_id: employer.id,
         id: app.ids.next(),
         key: input.key,
         name: input.name,
@@ -122,6 +122,6 @@ fn model(app: &App, employer_id: EmployerId, input: Create) -> Model {
         max_late_seconds: input.max_late,
         max_future_seconds: input.max_future,
         retention_seconds: input.retention,
-        created_at: app.clock.now().into(),
+        created_at: employer.now(app.clock.now()).into(),
     }
 }
