@@ -133,7 +133,7 @@ impl Catalogue {
             .into_iter()
             .flatten()
             .filter_map(|index| self.incentives.get(*index))
-            .filter(|compiled| compiled.program.state == ProgramState::Active)
+            .filter(|compiled| compiled.program.state() == ProgramState::Active)
     }
 
     /// The incentive of this id.

@@ -94,6 +94,9 @@ fn row(earned: &Earned, id: AchievementId, now: Timestamp) -> achievement::Model
         earned_on: earned.award.earned_on,
         recorded_at: now,
         status: AchievementStatus::Earned,
+        why: None,
+        revoked_at: None,
+        revocation_reason: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Event types: what an employer adds to its stock menu.
 
+use entity::employer;
 use entity::event_type::{self, Model};
-use entity::{employer, id::EmployerId};
 use serde_json::Value;
 
 use super::{Fault, FaultCode, Outcome, require_none, tenant};
@@ -57,7 +57,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateEventType>, input: C
         )
         .into());
     }
-    let event_type = model(app, employer.id, input);
+    let event_type = model(app, &employer, input);
     if !event_type::insert(&*txn, event_type.clone()).await? {
         return Err(Fault::new(
             FaultCode::KeyTaken,

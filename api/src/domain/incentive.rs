@@ -141,8 +141,13 @@ pub async fn publish(
     check_outcomes(&input.rule.outcomes, &mut faults);
     require_none(faults)?;
     let txn = app.db.write_txn().await?;
-    let (employer, incentive) =
-        take(&*txn, permit.viewer(), input.employer.as_deref(), &input.incentive).await?;
+    let (employer, incentive) = take(
+        &*txn,
+        permit.viewer(),
+        input.employer.as_deref(),
+        &input.incentive,
+    )
+    .await?;
     let now = employer.now(app.clock.now());
     let name = input.name.unwrap_or_else(|| incentive.name.clone());
     let description = input.description.unwrap_or_else(|| incentive.description.clone());
@@ -193,7 +198,10 @@ pub async fn publish(
         ..incentive
     };
     let number = version.version;
-    incentive::publish(&*txn, incentive.clone(), version).await?;
+    if !incentive::insert_version(&*txn, employer.id, version).await? {
+        return Err(Error::Internal("a version is there already"));
+    }
+    incentive::update(&*txn, &incentive).await?;
     txn.commit().await?;
     Ok((incentive, number))
 }
@@ -256,11 +264,7 @@ async fn checked(
     let compiled = Incentive::compile(&rule.definition)
         .map_err(|faults| Error::Refused(faults.into_iter().map(fault).collect()))?;
     let event_types: Vec<&str> = compiled.event_types();
-    let outcomes: Vec<AwardOutcome> = rule
-        .outcomes
-        .into_iter()
-        .map(AwardOutcome::Achievement)
-        .collect();
+    let outcomes: Vec<AwardOutcome> = rule.outcomes.into_iter().map(AwardOutcome::Achievement).collect();
     let unwritable = |_| Error::Internal("a definition could not be written");
     Ok(Checked {
         event_types: serde_json::to_value(&event_types).map_err(unwritable)?,
@@ -294,11 +298,7 @@ fn check_words(name: &str, description: Option<&str>, faults: &mut Vec<Fault>) {
 fn check_outcomes(outcomes: &[AchievementOutcome], faults: &mut Vec<Fault>) {
     match outcomes {
         [outcome] => {
-            validate::name(
-                &["outcomes", "0", "achievement", "title"],
-                &outcome.title,
-                faults,
-            );
+            validate::name(&["outcomes", "0", "achievement", "title"], &outcome.title, faults);
             let description = outcome.description.as_deref();
             validate::description(
                 &["outcomes", "0", "achievement", "description"],

@@ -92,7 +92,7 @@ pub async fn progress(
     let zone: chrono_tz::Tz = zone.parse().unwrap_or(chrono_tz::Tz::UTC);
     let sees_sensitive = sees_sensitive(permit.viewer());
     let visible = |compiled: &&Compiled| {
-        compiled.program.state == entity::program::ProgramState::Active
+        compiled.program.state() == entity::program::ProgramState::Active
             && (sees_sensitive || !compiled.incentive.sensitive)
     };
     let mut views = Vec::new();

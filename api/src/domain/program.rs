@@ -1,8 +1,8 @@
 //! Programs.
 
 use chrono::NaiveDate;
-use entity::clock::Timestamp;
-use entity::program::{self, Model, ProgramState};
+use entity::db::WriteTxn;
+use entity::program::{self, Model, ProgramState, StoredState};
 use entity::{employer, event, incentive};
 use sea_orm::ConnectionTrait;
 
@@ -16,6 +16,8 @@ use crate::validate;
 const PER_EMPLOYER: u64 = 1_000;
 /// The largest budget: a larger one is none by another name.
 const BUDGET_MAX: i64 = 1_000_000_000;
+/// What is wrong with a budget that awards have used up already.
+const LESS_THAN_SPENT: &str = "less than is spent already";
 
 /// A new program.
 #[derive(Debug)]
@@ -77,7 +79,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateProgram>, input: Cre
         ends_on: input.ends_on,
         time_zone: input.time_zone,
         day_starts_at_minutes,
-        state: ProgramState::Draft,
+        stored_state: StoredState::Draft,
         created_at: employer.now(app.clock.now()).into(),
         activated_at: None,
         paused_at: None,
@@ -159,7 +161,7 @@ pub async fn update(app: &App, permit: Permit<access::UpdateProgram>, input: Upd
         ),
     ];
     for (field, is_changed) in of_a_draft {
-        if is_changed && program.state != ProgramState::Draft {
+        if is_changed && program.state() != ProgramState::Draft {
             faults.push(Fault::new(
                 FaultCode::InvalidState,
                 &[field],
@@ -168,7 +170,10 @@ pub async fn update(app: &App, permit: Permit<access::UpdateProgram>, input: Upd
         }
     }
     require_none(faults)?;
-    program::update(&*txn, changed.clone()).await?;
+    if !program::update(&*txn, &changed).await? {
+        // A worker has spent more in between.
+        return Err(Fault::invalid(&["budget"], LESS_THAN_SPENT).into());
+    }
     txn.commit().await?;
     Ok(changed)
 }
@@ -180,21 +185,20 @@ pub async fn activate(
     employer: Option<&str>,
     key: &str,
 ) -> Outcome<Model> {
-    let step = |now: Timestamp, program: Model| match program.state {
-        ProgramState::Draft => Ok(Model {
-            state: ProgramState::Active,
-            activated_at: Some(now),
-            ..program
-        }),
-        ProgramState::Paused => Ok(Model {
-            state: ProgramState::Active,
-            paused_at: None,
-            ..program
-        }),
-        ProgramState::Active => Err("the program is active already"),
-        ProgramState::Ended => Err("the program has ended, for good"),
-    };
-    change(app, permit.viewer(), employer, key, step).await
+    let txn = app.db.write_txn().await?;
+    let (employer, program) = take(&*txn, permit.viewer(), employer, key).await?;
+    match program.state() {
+        ProgramState::Draft => {
+            let now = employer.now(app.clock.now()).into();
+            program::activate(&*txn, employer.id, program.id, now).await?;
+        }
+        ProgramState::Paused => {
+            program::resume(&*txn, employer.id, program.id).await?;
+        }
+        ProgramState::Active => return Err(not_now("the program is active already")),
+        ProgramState::Ended => return Err(not_now("the program has ended, for good")),
+    }
+    settle(app, txn, program).await
 }
 
 /// Holds what happens from now on until the program goes on: nothing is evaluated.
@@ -204,17 +208,17 @@ pub async fn pause(
     employer: Option<&str>,
     key: &str,
 ) -> Outcome<Model> {
-    let step = |now: Timestamp, program: Model| match program.state {
-        ProgramState::Active => Ok(Model {
-            state: ProgramState::Paused,
-            paused_at: Some(now),
-            ..program
-        }),
-        ProgramState::Draft => Err("the program is a draft: there is nothing to pause"),
-        ProgramState::Paused => Err("the program is paused already"),
-        ProgramState::Ended => Err("the program has ended, for good"),
-    };
-    change(app, permit.viewer(), employer, key, step).await
+    let txn = app.db.write_txn().await?;
+    let (employer, program) = take(&*txn, permit.viewer(), employer, key).await?;
+    match program.state() {
+        ProgramState::Active => {}
+        ProgramState::Draft => return Err(not_now("the program is a draft: there is nothing to pause")),
+        ProgramState::Paused => return Err(not_now("the program is paused already")),
+        ProgramState::Ended => return Err(not_now("the program has ended, for good")),
+    }
+    let now = employer.now(app.clock.now()).into();
+    program::pause(&*txn, employer.id, program.id, now).await?;
+    settle(app, txn, program).await
 }
 
 /// Ends a program for good. What happened before still counts when it arrives late, and so does what a pause has held.
@@ -224,45 +228,40 @@ pub async fn end(
     employer: Option<&str>,
     key: &str,
 ) -> Outcome<Model> {
-    let step = |now: Timestamp, program: Model| match program.state {
-        ProgramState::Active | ProgramState::Paused => Ok(Model {
-            state: ProgramState::Ended,
-            paused_at: None,
-            ended_at: Some(now),
-            ..program
-        }),
-        ProgramState::Draft => Err("the program is a draft: there is nothing to end"),
-        ProgramState::Ended => Err("the program has ended already"),
-    };
-    change(app, permit.viewer(), employer, key, step).await
+    let txn = app.db.write_txn().await?;
+    let (employer, program) = take(&*txn, permit.viewer(), employer, key).await?;
+    match program.state() {
+        ProgramState::Active | ProgramState::Paused => {}
+        ProgramState::Draft => return Err(not_now("the program is a draft: there is nothing to end")),
+        ProgramState::Ended => return Err(not_now("the program has ended already")),
+    }
+    let now = employer.now(app.clock.now()).into();
+    program::end(&*txn, employer.id, program.id, now).await?;
+    settle(app, txn, program).await
 }
 
-/// Takes a program from one state to another. What a pause has held is let go in the same transaction, so that no event is both
-/// held and of a program that goes on.
-async fn change(
-    app: &App,
-    viewer: &Viewer,
-    employer: Option<&str>,
-    key: &str,
-    step: impl FnOnce(Timestamp, Model) -> Result<Model, &'static str>,
-) -> Outcome<Model> {
-    let txn = app.db.write_txn().await?;
-    let (employer, program) = take(&*txn, viewer, employer, key).await?;
-    let was_paused = program.state == ProgramState::Paused;
-    let changed = step(employer.now(app.clock.now()).into(), program)
-        .map_err(|message| Fault::new(FaultCode::InvalidState, &["program"], message))?;
-    program::update(&*txn, changed.clone()).await?;
-    if was_paused {
-        let incentives = incentive::list_of_program(&*txn, employer.id, changed.id).await?;
+/// Commits a step of a program, and returns the program as it is then. What a pause has held is let go in the same transaction, so
+/// that no event is both held and of a program that is not paused.
+async fn settle(app: &App, txn: WriteTxn, before: Model) -> Outcome<Model> {
+    let (employer, id) = (before.employer_id, before.id);
+    let gone = Error::Internal("a program is gone");
+    let program = program::find(&*txn, employer, id).await?.ok_or(gone)?;
+    let goes_on = before.state() == ProgramState::Paused;
+    if goes_on {
+        let incentives = incentive::list_of_program(&*txn, employer, id).await?;
         let held: Vec<_> = incentives.iter().map(|incentive| incentive.id).collect();
         // The queue keeps to the real clock.
-        event::release(&*txn, employer.id, &held, app.clock.now().into()).await?;
+        event::release(&*txn, employer, &held, app.clock.now().into()).await?;
     }
     txn.commit().await?;
-    if was_paused {
+    if goes_on {
         app.wakes.events();
     }
-    Ok(changed)
+    Ok(program)
+}
+
+fn not_now(message: &str) -> Error {
+    Fault::new(FaultCode::InvalidState, &["program"], message).into()
 }
 
 /// The employer and its program of this key, for a change: the catalogue's new version comes first, and its row keeps whoever else
@@ -287,7 +286,7 @@ fn check_budget(budget: Option<i64>, spent: i64, faults: &mut Vec<Fault>) {
     if !(1..=BUDGET_MAX).contains(&budget) {
         faults.push(Fault::invalid(&["budget"], "from 1 to 1,000,000,000"));
     } else if budget < spent {
-        faults.push(Fault::invalid(&["budget"], "less than is spent already"));
+        faults.push(Fault::invalid(&["budget"], LESS_THAN_SPENT));
     }
 }
 

@@ -209,8 +209,7 @@ impl Committer {
             let menu = menus
                 .get(&item.employer)
                 .filter(|menu| menu.employer.enrolment == Enrolment::Open);
-            let menu_item =
-                menu.and_then(|menu| Some((menu, menu.find(&item.candidate.event_type)?)));
+            let menu_item = menu.and_then(|menu| Some((menu, menu.find(&item.candidate.event_type)?)));
             // An event that is refused enrols nobody.
             item.form
                 .as_ref()

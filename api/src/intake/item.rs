@@ -63,10 +63,10 @@ impl<'a> Item<'a> {
             (Verdict::Acceptable(event, until), Some(form)) => Some(Receipt {
                 identity: self.identity(),
                 body_digest: form.digest,
-                member_id: Some(event.member_id),
-                event_type_id: Some(event.event_type_id),
                 accepted_at: event.received_at,
                 expires_at: *until,
+                member_id: event.member_id,
+                event_type_id: event.event_type_id,
             }),
             _ => None,
         }

@@ -14,6 +14,7 @@ on_both!(
     a_member_is_erased_once,
     nobody_is_erased_by_a_name_that_is_nobodys,
     erasing_one_member_touches_no_other,
+    events_under_way_while_their_member_is_erased_leave_nothing,
 );
 
 /// What is recognisable of the member who is erased, in whatever table it stands.
@@ -78,7 +79,8 @@ async fn world(app: &TestApp) -> World<'_> {
 async fn leave_traces(world: &World<'_>) {
     let app = world.app;
     app.leave_failures();
-    let queued = event("Recognisable-4", ADA, "2026-11-21T10:00:00Z").set("source", json!("Recognisable-phone"));
+    let queued =
+        event("Recognisable-4", ADA, "2026-11-21T10:00:00Z").set("source", json!("Recognisable-phone"));
     let statuses = world.backend().record([Value::from(queued)]).await;
     assert_eq!(statuses, ["ACCEPTED"]);
     for sql in [
@@ -156,7 +158,8 @@ async fn nothing_that_identifies_an_erased_member_is_left_in_any_table(app: &Tes
 
 async fn what_an_erased_member_achieved_still_counts_and_is_nobodys(app: &TestApp) {
     let world = world(app).await;
-    let tallies = "{ program(key: \"wellbeing\") { incentives { key tally { achievementCount memberCount } } } }";
+    let tallies =
+        "{ program(key: \"wellbeing\") { incentives { key tally { achievementCount memberCount } } } }";
     let before = world.admin().data(tallies, json!({})).await;
     assert_eq!(
         before["program"]["incentives"][1]["tally"],
@@ -192,7 +195,13 @@ async fn the_feed_of_a_partner_keeps_its_entries_of_nobody(app: &TestApp) {
     let world = world(app).await;
     let before = world.feed().await;
     let ada = before[0]["achievement"]["memberRef"].clone();
-    assert_eq!(before.iter().filter(|entry| entry["achievement"]["memberRef"] == ada).count(), 2);
+    assert_eq!(
+        before
+            .iter()
+            .filter(|entry| entry["achievement"]["memberRef"] == ada)
+            .count(),
+        2
+    );
     erase(&world, ADA).await;
     let after = world.feed().await;
     assert_eq!(before.len(), after.len());
@@ -213,7 +222,9 @@ async fn an_erased_member_is_found_in_no_way(app: &TestApp) {
         achievements(filter: {member: $name}) { nodes { id } } }";
     // Nor by what its row is called now.
     for name in [ADA.to_owned(), format!("\u{1}{id}")] {
-        let data = backend.data(query, json!({"id": id.to_string(), "name": name})).await;
+        let data = backend
+            .data(query, json!({"id": id.to_string(), "name": name}))
+            .await;
         assert_eq!(
             data,
             json!({"member": null, "node": null, "achievements": {"nodes": []}})
@@ -359,4 +370,28 @@ async fn erasing_one_member_touches_no_other(app: &TestApp) {
         )
         .await;
     assert_eq!(payload["erased"], json!(true));
+}
+
+async fn events_under_way_while_their_member_is_erased_leave_nothing(app: &TestApp) {
+    let world = World::new(app).await;
+    let backend = world.backend();
+    for round in 0..10 {
+        let member = format!("m{round}");
+        world.members(&[&member]).await;
+        let sent = (0..5).map(|number| {
+            let id = format!("{member}-{number}");
+            backend.record([Value::from(event(&id, &member, "2026-11-21T10:00:00Z"))])
+        });
+        let (statuses, ()) = tokio::join!(futures_util::future::join_all(sent), erase(&world, &member));
+        for status in statuses.concat() {
+            assert!(
+                ["ACCEPTED", "UNKNOWN_MEMBER"].contains(&status.as_str()),
+                "{status}"
+            );
+        }
+    }
+    for table in ["event", "receipt"] {
+        let rows = format!("SELECT count(*) AS count FROM {table}");
+        assert_eq!(app.count(&rows).await, 0, "{table}");
+    }
 }

@@ -189,7 +189,9 @@ impl TestApp {
             let holds = match self.app.db.kind() {
                 entity::db::Kind::Sqlite => {
                     let columns = database::columns(&self.app.db, table).await;
-                    let holds = |column: &String| format!("instr(lower(CAST({column} AS TEXT)), lower('{text}')) > 0");
+                    let holds = |column: &String| {
+                        format!("instr(lower(CAST({column} AS TEXT)), lower('{text}')) > 0")
+                    };
                     columns.iter().map(holds).collect::<Vec<_>>().join(" OR ")
                 }
                 entity::db::Kind::Postgres => {
@@ -256,7 +258,7 @@ impl TestApp {
             WHERE head.position <> coalesce(feed.entries, 0) OR head.position <> coalesce(feed.last, 0)";
         assert_eq!(self.count(sparse).await, 0, "the positions of a feed have a hole");
         let twice = "SELECT count(*) AS count FROM (SELECT 1 FROM achievement
-            GROUP BY employer_id, incentive_id, member_id, period_key, ordinal HAVING count(*) > 1) AS repeated";
+            WHERE status = 'EARNED' GROUP BY employer_id, incentive_id, member_id, period_key, ordinal HAVING count(*) > 1) AS repeated";
         assert_eq!(
             self.count(twice).await,
             0,

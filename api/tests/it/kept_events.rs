@@ -40,7 +40,10 @@ async fn keep(world: &World<'_>, member: &str, count: i64) {
                 .to_string(),
             time_zone: "Europe/Berlin".to_owned(),
             properties: json!({"minutes": number}).to_string(),
-            expires_at: occurred_at.checked_add_signed(TimeDelta::days(30)).unwrap().into(),
+            expires_at: occurred_at
+                .checked_add_signed(TimeDelta::days(30))
+                .unwrap()
+                .into(),
         }
     };
     let events: Vec<kept_event::Model> = (0..count).map(kept).collect();
@@ -92,10 +95,17 @@ async fn a_member_sees_its_own_kept_events_and_nobody_elses(app: &TestApp) {
     let world = World::new(app).await;
     world.members(&["ada", "bob"]).await;
     keep(&world, "ada", 1).await;
-    let ada = world.member("ada").await.data(SHOWN, json!({"name": "ada"})).await;
+    let ada = world
+        .member("ada")
+        .await
+        .data(SHOWN, json!({"name": "ada"}))
+        .await;
     assert_eq!(ada["member"]["events"]["nodes"].as_array().unwrap().len(), 1);
     let bob = world.member("bob").await;
-    assert_eq!(bob.data(SHOWN, json!({"name": "ada"})).await["member"], Value::Null);
+    assert_eq!(
+        bob.data(SHOWN, json!({"name": "ada"})).await["member"],
+        Value::Null
+    );
     assert_eq!(
         bob.data(SHOWN, json!({"name": "bob"})).await["member"]["events"]["nodes"],
         json!([])

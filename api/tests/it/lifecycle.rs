@@ -160,7 +160,8 @@ async fn what_is_left_out_of_a_program_stays_and_null_empties(app: &TestApp) {
     update(json!({"name": null, "budget": 7})).await;
     expected["budget"] = json!({"limit": 7, "spent": 0, "remaining": 7});
     assert_eq!(shown(&world, "spring").await, expected);
-    update(json!({"startsOn": null, "endsOn": null, "timeZone": null, "dayStartsAt": null, "budget": null})).await;
+    update(json!({"startsOn": null, "endsOn": null, "timeZone": null, "dayStartsAt": null, "budget": null}))
+        .await;
     assert_eq!(
         shown(&world, "spring").await,
         json!({
@@ -206,10 +207,7 @@ async fn a_change_of_a_program_that_makes_no_sense_is_refused(app: &TestApp) {
 
 async fn when_a_day_starts_is_asked_of_a_draft_only(app: &TestApp) {
     let world = World::new(app).await;
-    for (field, value) in [
-        ("timeZone", json!("Asia/Tokyo")),
-        ("dayStartsAt", json!("04:00")),
-    ] {
+    for (field, value) in [("timeZone", json!("Asia/Tokyo")), ("dayStartsAt", json!("04:00"))] {
         let fault = world
             .admin()
             .fault(

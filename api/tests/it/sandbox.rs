@@ -51,7 +51,10 @@ async fn only_a_sandbox_has_a_clock_of_its_own(app: &TestApp) {
     assert_eq!(now(&acme).await, real);
     // Another employer's clock is no more there than the employer.
     let input = json!({"employer": "lab", "to": "2027-01-01T00:00:00Z"});
-    let foreign = acme.admin().fault("advanceClock", input.clone(), "employer { now }").await;
+    let foreign = acme
+        .admin()
+        .fault("advanceClock", input.clone(), "employer { now }")
+        .await;
     assert_eq!(foreign, fault("NOT_FOUND", "employer"));
     app.operator()
         .change("advanceClock", input, "employer { now }")
@@ -62,7 +65,11 @@ async fn only_a_sandbox_has_a_clock_of_its_own(app: &TestApp) {
 async fn a_clock_goes_forward_only_and_at_most_ten_years(app: &TestApp) {
     let lab = World::sandbox(app, "lab", "gym").await;
     let wrong = fault("INVALID_INPUT", "to");
-    for to in ["2026-11-21T12:00:00Z", "2026-11-20T12:00:00Z", "2036-11-21T12:00:00.000001Z"] {
+    for to in [
+        "2026-11-21T12:00:00Z",
+        "2026-11-20T12:00:00Z",
+        "2036-11-21T12:00:00.000001Z",
+    ] {
         assert_eq!(refused(&lab, to).await, wrong, "{to}");
     }
     lab.advance("2030-01-01T00:00:00Z").await;
@@ -92,13 +99,15 @@ async fn whoever_has_something_to_do_when_time_passes_is_woken(app: &TestApp) {
 
 async fn a_streak_of_thirty_days_takes_no_time(app: &TestApp) {
     let lab = World::sandbox(app, "lab", "gym").await;
-    lab.incentive(streak_input("month", 30, json!({"once": true}))).await;
+    lab.incentive(streak_input("month", 30, json!({"once": true})))
+        .await;
     lab.members(&["ada"]).await;
     for day in 1..=30 {
         assert_eq!(lab.times("ada", "month").await, 0, "{day}");
         lab.advance(&format!("2027-04-{day:02}T12:00:00Z")).await;
         let id = format!("e{day}");
-        lab.did([event(&id, "ada", &format!("2027-04-{day:02}T11:00:00Z"))]).await;
+        lab.did([event(&id, "ada", &format!("2027-04-{day:02}T11:00:00Z"))])
+            .await;
     }
     assert_eq!(lab.earned("ada", "month").await, [(1, "2027-04-30".to_owned())]);
 }
@@ -110,15 +119,12 @@ async fn each_event_of_a_commit_is_judged_by_its_own_employers_clock(app: &TestA
         world.members(&["ada"]).await;
     }
     lab.advance("2027-11-21T12:00:00Z").await;
-    let sent = |world: &World<'_>| {
-        let caller = world.backend();
-        async move {
-            let events = [
-                event("now", "ada", "2026-11-21T12:00:00Z"),
-                event("later", "ada", "2027-11-21T12:00:00Z"),
-            ];
-            caller.record(events.map(Value::from)).await
-        }
+    let sent = async |world: &World<'_>| {
+        let events = [
+            event("now", "ada", "2026-11-21T12:00:00Z"),
+            event("later", "ada", "2027-11-21T12:00:00Z"),
+        ];
+        world.backend().record(events.map(Value::from)).await
     };
     // Both are under way at once, and may well share a commit.
     let (here, there) = tokio::join!(sent(&acme), sent(&lab));
@@ -130,7 +136,8 @@ async fn what_is_set_up_is_dated_by_the_employers_clock(app: &TestApp) {
     let lab = World::sandbox(app, "lab", "gym").await;
     lab.advance("2027-11-21T12:00:00Z").await;
     lab.program(json!({"key": "late"})).await;
-    lab.incentive(streak_input("daily", 5, json!({"once": true}))).await;
+    lab.incentive(streak_input("daily", 5, json!({"once": true})))
+        .await;
     lab.advance("2027-11-22T12:00:00Z").await;
     let version = json!({
         "incentive": "daily", "trigger": {"eventType": "meditation.completed"}, "structure": {"streak": {"length": 4}},
@@ -139,7 +146,11 @@ async fn what_is_set_up_is_dated_by_the_employers_clock(app: &TestApp) {
     lab.admin().change("publishIncentive", version, "version").await;
     lab.advance("2027-11-23T12:00:00Z").await;
     lab.admin()
-        .change("retireIncentive", json!({"incentive": "daily"}), "incentive { key }")
+        .change(
+            "retireIncentive",
+            json!({"incentive": "daily"}),
+            "incentive { key }",
+        )
         .await;
     for mutation in ["pauseProgram", "endProgram"] {
         lab.admin()
@@ -149,7 +160,11 @@ async fn what_is_set_up_is_dated_by_the_employers_clock(app: &TestApp) {
     let query = "{ employer { programs { key createdAt activatedAt endedAt incentives {
         createdAt retiredAt versions { effectiveFrom publishedAt } } } } }";
     let data = lab.admin().data(query, json!({})).await;
-    let (first, second, third) = ("2027-11-21T12:00:00Z", "2027-11-22T12:00:00Z", "2027-11-23T12:00:00Z");
+    let (first, second, third) = (
+        "2027-11-21T12:00:00Z",
+        "2027-11-22T12:00:00Z",
+        "2027-11-23T12:00:00Z",
+    );
     let programs = &data["employer"]["programs"];
     assert_eq!(
         programs[0],
@@ -165,7 +180,8 @@ async fn what_is_set_up_is_dated_by_the_employers_clock(app: &TestApp) {
 
 async fn the_present_day_of_progress_is_the_employers(app: &TestApp) {
     let lab = World::sandbox(app, "lab", "gym").await;
-    lab.incentive(streak_input("daily", 5, json!({"once": true}))).await;
+    lab.incentive(streak_input("daily", 5, json!({"once": true})))
+        .await;
     lab.members(&["ada"]).await;
     lab.did([
         event("e1", "ada", "2026-11-20T10:00:00Z"),

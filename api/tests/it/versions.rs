@@ -95,8 +95,20 @@ async fn a_new_version_is_in_force_from_an_instant_on(app: &TestApp) {
         shown["versions"],
         json!([
             version(1, Value::Null, "2026-11-21T12:00:00Z", Value::Null, 5),
-            version(2, json!("2026-11-21T13:00:00Z"), "2026-11-21T13:00:00Z", json!("KEEP"), 3),
-            version(3, json!("2026-11-30T23:00:00Z"), "2026-11-21T13:00:00Z", json!("RESTART"), 2),
+            version(
+                2,
+                json!("2026-11-21T13:00:00Z"),
+                "2026-11-21T13:00:00Z",
+                json!("KEEP"),
+                3
+            ),
+            version(
+                3,
+                json!("2026-11-30T23:00:00Z"),
+                "2026-11-21T13:00:00Z",
+                json!("RESTART"),
+                2
+            ),
         ])
     );
     assert_eq!(shown["version"]["number"], 3);
@@ -111,8 +123,14 @@ async fn a_version_that_makes_no_sense_is_refused(app: &TestApp) {
         input
     };
     for (input, path) in [
-        (set("/structure/streak/length", json!(0)), "structure.streak.length"),
-        (set("/structure", json!({"immediate": false})), "structure.immediate"),
+        (
+            set("/structure/streak/length", json!(0)),
+            "structure.streak.length",
+        ),
+        (
+            set("/structure", json!({"immediate": false})),
+            "structure.immediate",
+        ),
         (set("/trigger", Value::Null), "trigger"),
         (set("/trigger/eventType", json!("no.such")), "trigger.eventType"),
         (set("/outcomes", json!([])), "outcomes"),
@@ -176,15 +194,28 @@ async fn a_new_version_may_rename_the_incentive(app: &TestApp) {
     let named = with(version_input("daily", 4), "name", json!("Every day"));
     publish(&world, with(named, "description", json!("Sit."))).await;
     let shown = daily(&world).await;
-    assert_eq!((&shown["name"], &shown["description"]), (&json!("Every day"), &json!("Sit.")));
+    assert_eq!(
+        (&shown["name"], &shown["description"]),
+        (&json!("Every day"), &json!("Sit."))
+    );
     app.pass(TimeDelta::hours(1));
     publish(&world, version_input("daily", 3)).await;
     let shown = daily(&world).await;
-    assert_eq!((&shown["name"], &shown["description"]), (&json!("Every day"), &json!("Sit.")));
+    assert_eq!(
+        (&shown["name"], &shown["description"]),
+        (&json!("Every day"), &json!("Sit."))
+    );
     app.pass(TimeDelta::hours(1));
-    publish(&world, with(version_input("daily", 3), "description", Value::Null)).await;
+    publish(
+        &world,
+        with(version_input("daily", 3), "description", Value::Null),
+    )
+    .await;
     let shown = daily(&world).await;
-    assert_eq!((&shown["name"], &shown["description"]), (&json!("Every day"), &Value::Null));
+    assert_eq!(
+        (&shown["name"], &shown["description"]),
+        (&json!("Every day"), &Value::Null)
+    );
 }
 
 async fn an_incentive_stays_sensitive_once_a_version_was(app: &TestApp) {
@@ -259,7 +290,11 @@ async fn a_retired_incentive_is_retired_for_good(app: &TestApp) {
     app.pass(TimeDelta::hours(1));
     let again = world
         .admin()
-        .fault("retireIncentive", json!({"incentive": "daily"}), "incentive { key }")
+        .fault(
+            "retireIncentive",
+            json!({"incentive": "daily"}),
+            "incentive { key }",
+        )
         .await;
     assert_eq!(again, fault("INVALID_STATE", "incentive"));
     assert_eq!(

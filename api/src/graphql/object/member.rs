@@ -154,8 +154,7 @@ impl Member {
         #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
     ) -> Result<Connection<Cursor, KeptEvent>, ApiError> {
         let page = Arguments::forward(first, after).page()?;
-        let (slice, types) =
-            domain::member::events(app(context)?, permit(context)?, &self.0, page).await?;
+        let (slice, types) = domain::member::events(app(context)?, permit(context)?, &self.0, page).await?;
         let node = |row: kept_event::Model| {
             let event_type = types.get(&row.event_type_id).cloned().unwrap_or_default();
             KeptEvent::new(row, event_type)

@@ -78,7 +78,7 @@ impl Program {
 
     /// Where it stands.
     async fn state(&self) -> ProgramState {
-        self.0.state.into()
+        self.0.state().into()
     }
 
     /// When it was created.

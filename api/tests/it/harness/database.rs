@@ -8,10 +8,11 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 /// Every table of the schema, by name.
-pub const TABLES: [&str; 19] = [
+pub const TABLES: [&str; 22] = [
     "achievement",
     "client",
     "consent",
+    "contribution",
     "dead_event",
     "employer",
     "event",
@@ -20,6 +21,7 @@ pub const TABLES: [&str; 19] = [
     "feed_head",
     "incentive",
     "incentive_version",
+    "kept_event",
     "member",
     "partner",
     "partner_grant",
@@ -27,6 +29,7 @@ pub const TABLES: [&str; 19] = [
     "progress",
     "receipt",
     "refusal",
+    "retraction",
     "signing_key",
 ];
 

@@ -7,8 +7,8 @@ use jobs::rules::definition::{
     TriggerDefinition,
 };
 
-use crate::domain::incentive::{Create, Publish, Rule};
 use crate::domain::Fault;
+use crate::domain::incentive::{Create, Publish, Rule};
 use crate::graphql::mutation::given;
 use crate::graphql::object::incentive::{ConditionOp, Period, ProgressPolicy, Window};
 use crate::graphql::scalar::{DateTime, Json};
