@@ -24,4 +24,5 @@ mod privacy;
 mod progress;
 mod schema;
 mod setup;
+mod tables;
 mod tidy;
