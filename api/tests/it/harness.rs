@@ -24,7 +24,7 @@ use sea_orm::ConnectionTrait;
 use tokio_util::sync::CancellationToken;
 
 pub use caller::Caller;
-pub use database::{Database, Kind, TABLES};
+pub use database::{Database, Kind, TABLES, count};
 pub use request::{Answer, cloud_event};
 pub use world::{Event, World, at, event, incentive_input, streak_input};
 

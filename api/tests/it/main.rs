@@ -28,5 +28,6 @@ mod progress;
 mod sandbox;
 mod schema;
 mod setup;
+mod tables;
 mod tidy;
 mod versions;
