@@ -174,7 +174,8 @@ async fn send(db: &Db, mut news: mpsc::UnboundedReceiver<News>, shutdown: &Cance
         let partners: Vec<String> = partners.iter().map(ToString::to_string).collect();
         let messages = [(events, EVENTS), (housekeeping, HOUSEKEEPING)]
             .into_iter()
-            .filter_map(|(is_news, message)| is_news.then(|| message.to_owned()))
+            .filter(|(is_news, _)| *is_news)
+            .map(|(_, message)| message.to_owned())
             .chain(partners.chunks(PARTNERS_PER_MESSAGE).map(|chunk| chunk.join(",")));
         for message in messages {
             if let Err(error) = notify(db, &message).await {
