@@ -108,6 +108,23 @@ pub async fn insert_version(
     Ok(rows == 1)
 }
 
+/// Writes an incentive's name, description and whether it is sensitive.
+pub async fn update(connection: &impl ConnectionTrait, incentive: &Model) -> Result<(), DbErr> {
+    Sql::on(connection, "UPDATE incentive SET name = ")
+        .bind(incentive.name.as_str())
+        .push(", description = ")
+        .bind(incentive.description.clone())
+        .push(", sensitive = ")
+        .bind(incentive.sensitive)
+        .push(" WHERE employer_id = ")
+        .bind(incentive.employer_id)
+        .push(" AND id = ")
+        .bind(incentive.id)
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
 /// Retires an incentive; false when it was retired before.
 pub async fn retire(
     connection: &impl ConnectionTrait,
@@ -200,6 +217,21 @@ pub async fn list_versions(
     Sql::on(connection, VERSION)
         .bind(employer)
         .push(" ORDER BY incentive_id, version")
+        .all(connection)
+        .await
+}
+
+/// Every version of one incentive, oldest first.
+pub async fn list_versions_of(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    id: IncentiveId,
+) -> Result<Vec<Version>, DbErr> {
+    Sql::on(connection, VERSION)
+        .bind(employer)
+        .push(" AND incentive_id = ")
+        .bind(id)
+        .push(" ORDER BY version")
         .all(connection)
         .await
 }

@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::db::Kind;
 use crate::db::expiry::Expiring;
 use crate::db::sql::{Rows, Sql};
-use crate::id::EmployerId;
+use crate::id::{EmployerId, MemberId};
 use crate::receipt::Identity;
 use crate::text_enum;
 
@@ -184,6 +184,27 @@ pub async fn next_due(connection: &impl ConnectionTrait) -> Result<Option<Timest
     .one::<Due>(connection)
     .await?;
     Ok(row.map(|row| row.due_at))
+}
+
+/// Forgets the retractions of the member's events, as far as receipts or contributions still say whose they are: while those are there.
+pub async fn forget_member(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    member: MemberId,
+) -> Result<u64, DbErr> {
+    let of_member = |sql: Sql, table: &str| {
+        sql.push("SELECT source, event_id FROM ")
+            .push(table)
+            .push(" WHERE employer_id = ")
+            .bind(employer)
+            .push(" AND member_id = ")
+            .bind(member)
+    };
+    let sql = Sql::on(connection, "DELETE FROM retraction WHERE employer_id = ")
+        .bind(employer)
+        .push(" AND (source, event_id) IN (");
+    let sql = of_member(sql, "receipt").push(" UNION ");
+    of_member(sql, "contribution").push(")").execute(connection).await
 }
 
 /// Forgets at most `limit` retractions whose time is over by their employer's clock; one that is pending stays. Says how many.

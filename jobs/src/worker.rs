@@ -19,7 +19,7 @@ use crate::{Context, evaluate, purge, retract};
 
 /// The longest that a lost wake-up can delay an evaluation.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// Purging is cheap and in no hurry.
+/// Purging is cheap and in no hurry; only a clock that is set forward wakes it before its hour.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
 
 /// What a duty does when it is nudged.
@@ -48,15 +48,14 @@ pub async fn run(context: Context, evaluators: usize, health: Health, shutdown: 
             Arc::clone(&evaluate),
         ));
     }
-    // Nobody wakes the purge: holding the sender keeps its stream of nudges alive.
-    let (_alive, never) = watch::channel(0);
+    let woken = context.wakes.watch_housekeeping();
     let purge: Work = Arc::new(move || {
         let context = context.clone();
         async move { purge::run(&context).await }.boxed()
     });
     duties.spawn(duty(
         "purge".to_owned(),
-        never,
+        woken,
         PURGE_EVERY,
         health,
         shutdown,

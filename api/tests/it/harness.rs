@@ -24,7 +24,7 @@ use sea_orm::ConnectionTrait;
 use tokio_util::sync::CancellationToken;
 
 pub use caller::Caller;
-pub use database::{Database, Kind, TABLES};
+pub use database::{Database, Kind, TABLES, count};
 pub use request::{Answer, cloud_event};
 pub use world::{Event, World, at, event, incentive_input, streak_input};
 
@@ -180,6 +180,31 @@ impl TestApp {
     /// The number that a `SELECT count(*) …` gives.
     pub async fn count(&self, sql: &str) -> i64 {
         database::count(&self.app.db, sql).await
+    }
+
+    /// The tables that hold a text in any column of any row, in either case, as text or as bytes.
+    pub async fn tables_with(&self, text: &str) -> Vec<&'static str> {
+        let mut found = Vec::new();
+        for table in database::TABLES {
+            let holds = match self.app.db.kind() {
+                entity::db::Kind::Sqlite => {
+                    let columns = database::columns(&self.app.db, table).await;
+                    let holds = |column: &String| {
+                        format!("instr(lower(CAST({column} AS TEXT)), lower('{text}')) > 0")
+                    };
+                    columns.iter().map(holds).collect::<Vec<_>>().join(" OR ")
+                }
+                entity::db::Kind::Postgres => {
+                    let bytes: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+                    format!("held::text ILIKE '%{text}%' OR held::text ILIKE '%{bytes}%'")
+                }
+            };
+            let query = format!("SELECT count(*) AS count FROM {table} AS held WHERE {holds}");
+            if self.count(&query).await > 0 {
+                found.push(table);
+            }
+        }
+        found
     }
 
     /// How many rows each table holds.

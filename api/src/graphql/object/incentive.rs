@@ -122,6 +122,15 @@ pub struct Limit {
     unlimited: Option<bool>,
 }
 
+/// What becomes of what members have done so far when a new version comes into force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum ProgressPolicy {
+    /// Members go on from where they are, by the new settings. The structure must be of the same kind and count the same things.
+    Keep,
+    /// Members start anew. What they have earned stays.
+    Restart,
+}
+
 /// How much was achieved for an incentive.
 #[derive(SimpleObject)]
 pub struct Tally {
@@ -157,7 +166,7 @@ impl Incentive {
         self.0.description.as_deref()
     }
 
-    /// Whether an event type it names is sensitive: administrators then see counts, never who.
+    /// Whether an event type that any version of it names is sensitive: administrators then see counts, never who.
     async fn sensitive(&self) -> bool {
         self.0.sensitive
     }
@@ -167,7 +176,12 @@ impl Incentive {
         self.0.created_at.into()
     }
 
-    /// Its newest version; a version never changes. Null only when what is stored cannot be read.
+    /// Since when it is retired: what happens from then on does not count; null: it is not.
+    async fn retired_at(&self) -> Option<DateTime> {
+        self.0.retired_at.map(Into::into)
+    }
+
+    /// Its newest version, in force or about to be; a version never changes. Null only when what is stored cannot be read.
     /// Scope: `programs:read` or `operator`.
     #[graphql(guard = "Requires::<access::ReadIncentiveVersion>::new()")]
     async fn version(&self, context: &Context<'_>) -> Result<Option<IncentiveVersion>, ApiError> {
@@ -175,6 +189,15 @@ impl Incentive {
         let version =
             incentive::latest_version(app(context)?.db.read(), self.0.employer_id, self.0.id).await?;
         Ok(version.and_then(IncentiveVersion::read))
+    }
+
+    /// All its versions, oldest first, at most 100; one that cannot be read is left out. Scope: `programs:read` or `operator`.
+    #[graphql(guard = "Requires::<access::ListIncentiveVersions>::new()")]
+    async fn versions(&self, context: &Context<'_>) -> Result<Vec<IncentiveVersion>, ApiError> {
+        permit::<access::ListIncentiveVersions>(context)?;
+        let rows =
+            incentive::list_versions_of(app(context)?.db.read(), self.0.employer_id, self.0.id).await?;
+        Ok(rows.into_iter().filter_map(IncentiveVersion::read).collect())
     }
 
     /// How much was achieved. Null for a sensitive incentive that fewer members than the employer's minimum group size have achieved.
@@ -200,6 +223,10 @@ pub struct IncentiveVersion {
     structure: Structure,
     /// How often one member is awarded.
     limit: Limit,
+    /// Events that occur from then on are judged by it, until a newer version is in force; null: from ever.
+    effective_from: Option<DateTime>,
+    /// What became of what members had done before; null of the first version, before which there is nothing.
+    progress: Option<ProgressPolicy>,
     /// When it was published.
     published_at: DateTime,
 }
@@ -256,6 +283,12 @@ impl IncentiveVersion {
             trigger,
             structure,
             limit,
+            effective_from: row.effective_from.map(Into::into),
+            progress: (row.version > 1).then_some(if row.restarts {
+                ProgressPolicy::Restart
+            } else {
+                ProgressPolicy::Keep
+            }),
             published_at: row.published_at.into(),
         })
     }

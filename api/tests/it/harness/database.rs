@@ -134,6 +134,21 @@ pub async fn count(db: &Db, sql: &str) -> i64 {
     counted.unwrap().count
 }
 
+/// The columns of a table of SQLite.
+pub async fn columns(db: &Db, table: &str) -> Vec<String> {
+    #[derive(FromQueryResult)]
+    struct Column {
+        name: String,
+    }
+    let columns: Vec<Column> = entity::db::sql::Sql::on(db.read(), "SELECT name FROM pragma_table_info(")
+        .bind(table)
+        .push(")")
+        .all(db.read())
+        .await
+        .unwrap();
+    columns.into_iter().map(|column| column.name).collect()
+}
+
 async fn migrate(url: &str) {
     let db = Db::open_with(url, 1).await.unwrap();
     migration::migrate(db.read()).await.unwrap();
