@@ -46,7 +46,7 @@ mod total;
 pub use completions::Completion;
 pub use definition::keeps_progress;
 pub use evidence::{Evidence, Occurrence};
-pub use explain::{Grounds, ProgressView, explain, progress};
+pub use explain::{Grounds, ProgressView, completions, explain, progress, text};
 pub use structure::Deadline;
 
 use condition::Trigger;

@@ -1,7 +1,7 @@
 //! Event types: what an employer adds to its stock menu.
 
+use entity::employer;
 use entity::event_type::{self, Model};
-use entity::{employer, id::EmployerId};
 use serde_json::Value;
 
 use super::{Fault, FaultCode, Outcome, require_none, tenant};
@@ -57,7 +57,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateEventType>, input: C
         )
         .into());
     }
-    let event_type = model(app, employer.id, input);
+    let event_type = model(app, &employer, input);
     if !event_type::insert(&*txn, event_type.clone()).await? {
         return Err(Fault::new(
             FaultCode::KeyTaken,
@@ -110,9 +110,9 @@ fn check(input: &Create) -> Vec<Fault> {
     faults
 }
 
-fn model(app: &App, employer_id: EmployerId, input: Create) -> Model {
+fn model(app: &App, employer: &employer::Model, input: Create) -> Model {
     Model {
-        employer_id,
+        employer_id: employer.id,
         id: app.ids.next(),
         key: input.key,
         name: input.name,
@@ -122,6 +122,6 @@ fn model(app: &App, employer_id: EmployerId, input: Create) -> Model {
         max_late_seconds: input.max_late,
         max_future_seconds: input.max_future,
         retention_seconds: input.retention,
-        created_at: app.clock.now().into(),
+        created_at: employer.now(app.clock.now()).into(),
     }
 }
