@@ -1,11 +1,13 @@
 //! Incentives and their versions.
 
+mod basis;
+
 use chrono::{DateTime, Utc};
 use entity::incentive::{self, Model, Version};
 use entity::{employer, event_type, program};
 use jobs::outcome::{AchievementOutcome, Outcome as AwardOutcome};
-use jobs::rules::Incentive;
-use jobs::rules::definition::{Definition, DefinitionFault, StructureDefinition};
+use jobs::rules::definition::{Definition, DefinitionFault};
+use jobs::rules::{self, Incentive};
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
 
@@ -14,6 +16,7 @@ use crate::app::App;
 use crate::auth::access;
 use crate::auth::viewer::{Permit, Viewer};
 use crate::validate;
+use basis::Basis;
 
 /// Incentives an employer may have: all of them are kept in memory.
 const PER_EMPLOYER: u64 = 5_000;
@@ -70,7 +73,7 @@ struct Checked {
     event_types: Value,
     definition: Value,
     outcomes: Value,
-    /// Whether an event type it names is sensitive.
+    /// Whether an event type it names is sensitive, or an incentive it is earned by.
     sensitive: bool,
 }
 
@@ -83,12 +86,12 @@ pub async fn create(app: &App, permit: Permit<access::CreateIncentive>, input: C
     require_none(faults)?;
     let txn = app.db.write_txn().await?;
     let employer = tenant::resolve(&*txn, permit.viewer(), input.employer.as_deref()).await?;
-    let now = employer.now(app.clock.now()).into();
+    let now = employer.now(app.clock.now());
     let unknown = || Fault::not_found(&["program"], "the employer has no program of this key");
     let program = program::find_by_key(&*txn, employer.id, &input.program)
         .await?
         .ok_or_else(unknown)?;
-    let rule = checked(&*txn, &employer, input.rule).await?;
+    let rule = checked(&*txn, &employer, None, now, input.rule).await?;
     if incentive::count(&*txn, employer.id).await? >= PER_EMPLOYER {
         return Err(Fault::new(
             FaultCode::TooMany,
@@ -105,7 +108,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateIncentive>, input: C
         name: input.name,
         description: input.description,
         sensitive: rule.sensitive,
-        created_at: now,
+        created_at: now.into(),
         retired_at: None,
     };
     let first = Version {
@@ -116,7 +119,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateIncentive>, input: C
         outcomes: rule.outcomes,
         effective_from: None,
         restarts: false,
-        published_at: now,
+        published_at: now.into(),
     };
     if !incentive::insert(&*txn, incentive.clone(), first).await? {
         return Err(Fault::new(
@@ -174,12 +177,12 @@ pub async fn publish(
     }
     if !input.restarts
         && let Ok(old) = Definition::parse(&newest.definition)
-        && let Err(message) = keeps_progress(&old, &input.rule.definition)
+        && let Err(message) = rules::keeps_progress(&old, &input.rule.definition)
     {
         faults.push(Fault::invalid(&["progress"], message));
     }
     require_none(faults)?;
-    let rule = checked(&*txn, &employer, input.rule).await?;
+    let rule = checked(&*txn, &employer, Some(&incentive), now, input.rule).await?;
     let version = Version {
         incentive_id: incentive.id,
         version: newest.version.saturating_add(1),
@@ -249,18 +252,22 @@ async fn take(
     Ok((employer, incentive))
 }
 
-/// Checks a rule against the employer's menu and makes it ready to be stored.
+/// Checks a rule of `own`, or of a new incentive, against the employer's menu and its other incentives, and makes it ready to be stored.
 async fn checked(
     connection: &impl ConnectionTrait,
     employer: &employer::Model,
+    own: Option<&Model>,
+    now: DateTime<Utc>,
     rule: Rule,
 ) -> Outcome<Checked> {
     let menu = event_type::list(connection, employer.id).await?;
     let find = |key: &str| menu.iter().find(|event_type| event_type.key == key);
-    let faults = rule
-        .definition
-        .check(&|key| find(key).map(|item| item.properties_schema.clone().unwrap_or(Value::Null)));
-    require_none(faults.into_iter().map(fault).collect())?;
+    let basis = Basis::read(connection, employer, own, &rule.definition, now).await?;
+    let schema = |key: &str| find(key).map(|item| item.properties_schema.clone().unwrap_or(Value::Null));
+    let faults = rule.definition.check(&schema, &|key| basis.has(key));
+    let mut faults: Vec<Fault> = faults.into_iter().map(fault).collect();
+    faults.extend(basis.circles(own, &rule.definition));
+    require_none(faults)?;
     let compiled = Incentive::compile(&rule.definition)
         .map_err(|faults| Error::Refused(faults.into_iter().map(fault).collect()))?;
     let event_types: Vec<&str> = compiled.event_types();
@@ -270,24 +277,11 @@ async fn checked(
         event_types: serde_json::to_value(&event_types).map_err(unwritable)?,
         definition: serde_json::to_value(&rule.definition).map_err(unwritable)?,
         outcomes: serde_json::to_value(&outcomes).map_err(unwritable)?,
-        sensitive: event_types
-            .iter()
-            .any(|key| find(key).is_some_and(|event_type| event_type.sensitive)),
+        sensitive: basis.is_sensitive(&rule.definition)
+            || event_types
+                .iter()
+                .any(|key| find(key).is_some_and(|event_type| event_type.sensitive)),
     })
-}
-
-/// Whether members can go on by `new` from where `old` has left them; if not, why.
-fn keeps_progress(old: &Definition, new: &Definition) -> Result<(), String> {
-    match (&old.structure, &new.structure) {
-        (StructureDefinition::Immediate, StructureDefinition::Immediate) => Ok(()),
-        (StructureDefinition::Streak(old), StructureDefinition::Streak(new)) if old.period == new.period => {
-            Ok(())
-        }
-        (StructureDefinition::Streak(_), StructureDefinition::Streak(_)) => {
-            Err("another period counts other things: progress can only be restarted".to_owned())
-        }
-        _ => Err("another structure counts other things: progress can only be restarted".to_owned()),
-    }
 }
 
 fn check_words(name: &str, description: Option<&str>, faults: &mut Vec<Fault>) {

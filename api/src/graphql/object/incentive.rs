@@ -1,15 +1,18 @@
 //! Incentives.
 
+mod structure;
+
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use entity::incentive;
-use jobs::rules::definition::{ConditionOp as RuleOp, Definition, LimitDefinition, StructureDefinition};
+use jobs::rules::definition::{ConditionOp as RuleOp, Definition};
 
 use crate::auth::access;
 use crate::auth::guard::Requires;
 use crate::domain;
 use crate::graphql::error::ApiError;
-use crate::graphql::scalar::{BigInt, DateTime, Json};
+use crate::graphql::scalar::{BigInt, DateTime};
 use crate::graphql::{app, permit};
+use structure::{Limit, Structure, Trigger};
 
 /// How a condition compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -67,59 +70,6 @@ pub enum Window {
     Program,
     /// All time.
     Ever,
-}
-
-/// Which events count.
-#[derive(SimpleObject)]
-pub struct Trigger {
-    /// The key of the event type.
-    event_type: String,
-    /// Conditions that must all hold.
-    r#where: Vec<Condition>,
-}
-
-/// A condition on a property of the event or an attribute of the member.
-#[derive(SimpleObject)]
-pub struct Condition {
-    /// `properties.…` or `member.attributes.…`.
-    path: String,
-    /// How it compares.
-    op: ConditionOp,
-    /// With what; null for nothing.
-    value: Option<Json>,
-}
-
-/// What has to be done with the events. Exactly one field is not null.
-#[derive(SimpleObject, Default)]
-pub struct Structure {
-    /// Each matching event.
-    immediate: Option<bool>,
-    /// Consecutive calendar periods.
-    streak: Option<Streak>,
-}
-
-/// Consecutive calendar periods, each with enough matching events.
-#[derive(SimpleObject)]
-pub struct Streak {
-    /// How many consecutive periods.
-    length: i32,
-    /// What a period is.
-    period: Period,
-    /// How many matching events make a period count.
-    per_period: i32,
-}
-
-/// How often one member is awarded. Exactly one field is not null.
-#[derive(SimpleObject, Default)]
-pub struct Limit {
-    /// Once, for good.
-    once: Option<bool>,
-    /// At most so many times, for good.
-    at_most: Option<i32>,
-    /// Once in each such window.
-    once_per: Option<Window>,
-    /// Every time.
-    unlimited: Option<bool>,
 }
 
 /// What becomes of what members have done so far when a new version comes into force.
@@ -223,6 +173,8 @@ pub struct IncentiveVersion {
     structure: Structure,
     /// How often one member is awarded.
     limit: Limit,
+    /// What stops it for a member: nothing that happens at the instant of such an event or later counts.
+    unless: Vec<Trigger>,
     /// Events that occur from then on are judged by it, until a newer version is in force; null: from ever.
     effective_from: Option<DateTime>,
     /// What became of what members had done before; null of the first version, before which there is nothing.
@@ -234,55 +186,12 @@ pub struct IncentiveVersion {
 impl IncentiveVersion {
     fn read(row: incentive::Version) -> Option<Self> {
         let definition = Definition::parse(&row.definition).ok()?;
-        let trigger = definition.trigger.map(|trigger| Trigger {
-            event_type: trigger.event_type,
-            r#where: trigger
-                .conditions
-                .into_iter()
-                .map(|condition| Condition {
-                    path: condition.path,
-                    op: condition.op.into(),
-                    value: condition.value.map(Json),
-                })
-                .collect(),
-        });
-        let structure = match definition.structure {
-            StructureDefinition::Immediate => Structure {
-                immediate: Some(true),
-                ..Structure::default()
-            },
-            StructureDefinition::Streak(streak) => Structure {
-                streak: Some(Streak {
-                    length: streak.length,
-                    period: streak.period.into(),
-                    per_period: streak.per_period,
-                }),
-                ..Structure::default()
-            },
-        };
-        let limit = match definition.limit {
-            LimitDefinition::Once => Limit {
-                once: Some(true),
-                ..Limit::default()
-            },
-            LimitDefinition::AtMost(times) => Limit {
-                at_most: Some(times),
-                ..Limit::default()
-            },
-            LimitDefinition::OncePer(window) => Limit {
-                once_per: Some(window.into()),
-                ..Limit::default()
-            },
-            LimitDefinition::Unlimited => Limit {
-                unlimited: Some(true),
-                ..Limit::default()
-            },
-        };
         Some(Self {
             number: row.version,
-            trigger,
-            structure,
-            limit,
+            trigger: definition.trigger.map(Trigger::from),
+            structure: definition.structure.into(),
+            limit: definition.limit.into(),
+            unless: definition.unless.into_iter().map(Trigger::from).collect(),
             effective_from: row.effective_from.map(Into::into),
             progress: (row.version > 1).then_some(if row.restarts {
                 ProgressPolicy::Restart

@@ -1,17 +1,17 @@
 //! The inputs of incentives, and their translation.
 
+mod structure;
+
 use async_graphql::{Enum, InputObject, MaybeUndefined, OneofObject};
 use jobs::outcome::{AchievementOutcome, RetractionPolicy as RulePolicy};
-use jobs::rules::definition::{
-    ConditionDefinition, Definition, LimitDefinition, StreakDefinition, StructureDefinition,
-    TriggerDefinition,
-};
+use jobs::rules::definition::{Definition, LimitDefinition};
 
 use crate::domain::Fault;
 use crate::domain::incentive::{Create, Publish, Rule};
 use crate::graphql::mutation::given;
-use crate::graphql::object::incentive::{ConditionOp, Period, ProgressPolicy, Window};
-use crate::graphql::scalar::{DateTime, Json};
+use crate::graphql::object::incentive::{ProgressPolicy, Window};
+use crate::graphql::scalar::DateTime;
+use structure::{StructureInput, TriggerInput, triggers};
 
 /// A new incentive.
 #[derive(InputObject)]
@@ -26,12 +26,15 @@ pub struct CreateIncentiveInput {
     name: String,
     /// What it is about, at most 2,000 characters.
     description: Option<String>,
-    /// Which events count. Required by every structure there is so far.
+    /// Which events count. Required, but for `sequence`, which has its triggers in its steps, and `achievements`, which has none.
     trigger: Option<TriggerInput>,
     /// What has to be done with them.
     structure: StructureInput,
     /// How often one member is awarded; once unless given.
     limit: Option<LimitInput>,
+    /// What stops it for a member, at most 20 triggers: nothing that happens at the instant of such an event or later counts, and
+    /// what was earned by it goes by the outcome's policy, also when the event arrives late.
+    unless: Option<Vec<TriggerInput>>,
     /// What follows from an award: one achievement.
     outcomes: Vec<OutcomeInput>,
 }
@@ -47,12 +50,15 @@ pub struct PublishIncentiveInput {
     name: Option<String>,
     /// A new description, at most 2,000 characters; it stays when left out, and `null` empties it.
     description: MaybeUndefined<String>,
-    /// Which events count. Required by every structure there is so far.
+    /// Which events count. Required, but for `sequence`, which has its triggers in its steps, and `achievements`, which has none.
     trigger: Option<TriggerInput>,
     /// What has to be done with them.
     structure: StructureInput,
     /// How often one member is awarded; once unless given.
     limit: Option<LimitInput>,
+    /// What stops it for a member, at most 20 triggers: nothing that happens at the instant of such an event or later counts, and
+    /// what was earned by it goes by the outcome's policy, also when the event arrives late.
+    unless: Option<Vec<TriggerInput>>,
     /// What follows from an award: one achievement.
     outcomes: Vec<OutcomeInput>,
     /// Events that occur from then on are judged by this version; from now on unless given. Not in the past, and after the version
@@ -72,48 +78,6 @@ pub struct RetireIncentiveInput {
     pub incentive: String,
 }
 
-/// Which events count.
-#[derive(InputObject)]
-pub struct TriggerInput {
-    /// The key of the event type.
-    event_type: String,
-    /// Conditions that must all hold, at most 20.
-    r#where: Option<Vec<ConditionInput>>,
-}
-
-/// A condition on a property of the event or an attribute of the member. A property that is missing satisfies only `EXISTS: false`.
-#[derive(InputObject)]
-pub struct ConditionInput {
-    /// `properties.total`, `properties.items.count` or `member.attributes.plan`. Checked against the event type's schema.
-    path: String,
-    /// How it compares.
-    op: ConditionOp,
-    /// With what: a list for `IN` and `NOT_IN`, true or false for `EXISTS`.
-    value: Option<Json>,
-}
-
-/// What has to be done with the events.
-#[derive(OneofObject)]
-pub enum StructureInput {
-    /// `true`: each matching event.
-    Immediate(bool),
-    /// Consecutive calendar periods.
-    Streak(StreakInput),
-}
-
-/// Consecutive calendar periods, each with enough matching events, by the local date of the events.
-#[derive(InputObject)]
-pub struct StreakInput {
-    /// How many consecutive periods, 1 to 1,000.
-    length: i32,
-    /// What a period is.
-    #[graphql(default_with = "Some(Period::Day)")]
-    period: Option<Period>,
-    /// How many matching events make a period count, 1 to 100.
-    #[graphql(default_with = "Some(1)")]
-    per_period: Option<i32>,
-}
-
 /// How often one member is awarded.
 #[derive(OneofObject)]
 pub enum LimitInput {
@@ -121,7 +85,7 @@ pub enum LimitInput {
     Once(bool),
     /// At most so many times, for good; 1 to 1,000,000.
     AtMost(i32),
-    /// Once in each such window.
+    /// Once in each such window; `PROGRAM` and `EVER` are one window, so that is once.
     OncePer(Window),
     /// `true`: every time.
     Unlimited(bool),
@@ -162,7 +126,13 @@ impl CreateIncentiveInput {
     /// The operation's input; a fault where a choice was made by `false`.
     pub fn create(self) -> Result<Create, Fault> {
         Ok(Create {
-            rule: rule(self.trigger, self.structure, self.limit, self.outcomes)?,
+            rule: rule(
+                self.trigger,
+                self.structure,
+                self.limit,
+                self.unless,
+                self.outcomes,
+            )?,
             employer: self.employer,
             program: self.program,
             key: self.key,
@@ -176,7 +146,13 @@ impl PublishIncentiveInput {
     /// The operation's input; a fault where a choice was made by `false`.
     pub fn publish(self) -> Result<Publish, Fault> {
         Ok(Publish {
-            rule: rule(self.trigger, self.structure, self.limit, self.outcomes)?,
+            rule: rule(
+                self.trigger,
+                self.structure,
+                self.limit,
+                self.unless,
+                self.outcomes,
+            )?,
             employer: self.employer,
             incentive: self.incentive,
             name: self.name,
@@ -192,12 +168,14 @@ fn rule(
     trigger: Option<TriggerInput>,
     structure: StructureInput,
     limit: Option<LimitInput>,
+    unless: Option<Vec<TriggerInput>>,
     outcomes: Vec<OutcomeInput>,
 ) -> Result<Rule, Fault> {
     let definition = Definition {
         trigger: trigger.map(TriggerInput::definition),
         structure: structure.definition()?,
         limit: limit.map_or(Ok(LimitDefinition::Once), LimitInput::definition)?,
+        unless: triggers(unless.unwrap_or_default()),
     };
     let outcomes = outcomes
         .into_iter()
@@ -208,39 +186,6 @@ fn rule(
         })
         .collect();
     Ok(Rule { definition, outcomes })
-}
-
-impl TriggerInput {
-    fn definition(self) -> TriggerDefinition {
-        let condition = |condition: ConditionInput| ConditionDefinition {
-            path: condition.path,
-            op: condition.op.into(),
-            value: condition.value.map(|value| value.0),
-        };
-        TriggerDefinition {
-            event_type: self.event_type,
-            conditions: self
-                .r#where
-                .unwrap_or_default()
-                .into_iter()
-                .map(condition)
-                .collect(),
-        }
-    }
-}
-
-impl StructureInput {
-    fn definition(self) -> Result<StructureDefinition, Fault> {
-        match self {
-            Self::Immediate(true) => Ok(StructureDefinition::Immediate),
-            Self::Immediate(false) => Err(only_true(&["structure", "immediate"])),
-            Self::Streak(streak) => Ok(StructureDefinition::Streak(StreakDefinition {
-                length: streak.length,
-                period: streak.period.unwrap_or(Period::Day).into(),
-                per_period: streak.per_period.unwrap_or(1),
-            })),
-        }
-    }
 }
 
 impl LimitInput {
