@@ -164,7 +164,9 @@ async fn hold(
     let current = employer::lock_catalogues(connection, wanted).await?;
     for event in held.iter_mut() {
         let is_current = current.iter().any(|(employer, version)| {
-            let known = employers.get(*employer).map(|catalogue| catalogue.employer.catalogue_version);
+            let known = employers
+                .get(*employer)
+                .map(|catalogue| catalogue.employer.catalogue_version);
             *employer == event.employer_id && known == Some(*version)
         });
         if !is_current {

@@ -8,20 +8,18 @@
 //! - a retraction, when no event that it names can come any more;
 //! - of progress what no later event can change, and all of it where nothing is left that could matter.
 
-use chrono::{DateTime, Days, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use entity::clock::Timestamp;
 use entity::id::EmployerId;
 use entity::page::Page;
 use entity::progress::{self, Progress};
-use entity::{
-    contribution, dead_event, employer, kept_event, receipt, refusal, retraction, signing_key,
-};
+use entity::{contribution, dead_event, employer, kept_event, receipt, refusal, retraction, signing_key};
 use sea_orm::DbErr;
 
+use crate::Context;
 use crate::catalogue::{Catalogue, Employers};
 use crate::judge::CaseKey;
 use crate::rules::{self, Tidied};
-use crate::Context;
 
 /// Rows deleted in one transaction: enough to keep up, few enough not to hold SQLite's writer for long.
 const BATCH: u64 = 5_000;
@@ -36,9 +34,9 @@ const EMPLOYERS: u64 = 100;
 pub async fn run(context: &Context) -> Result<(), DbErr> {
     let now = context.clock.now();
     let instant = Timestamp::from(now);
-    let receipts = repeat(context, async |txn| receipt::purge(txn, instant, BATCH).await).await?;
-    let kept = repeat(context, async |txn| kept_event::purge(txn, instant, BATCH).await).await?;
-    let retractions = repeat(context, async |txn| retraction::purge(txn, instant, BATCH).await).await?;
+    let receipts = Step::Receipts.repeat(context, now).await?;
+    let kept = Step::KeptEvents.repeat(context, now).await?;
+    let retractions = Step::Retractions.repeat(context, now).await?;
     let (contributions, dead) = behind_horizons(context, now).await?;
     let progress = tidy_progress(context, now).await?;
     let txn = context.db.write_txn().await?;
@@ -62,19 +60,39 @@ pub async fn run(context: &Context) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// Deletes batch after batch, each in a transaction of its own, and says how many rows there were.
-async fn repeat(
-    context: &Context,
-    delete: impl AsyncFn(&sea_orm::DatabaseTransaction) -> Result<u64, DbErr>,
-) -> Result<u64, DbErr> {
-    let mut deleted = 0;
-    loop {
-        let txn = context.db.write_txn().await?;
-        let batch = delete(&txn).await?;
-        txn.commit().await?;
-        deleted += batch;
-        if batch < BATCH {
-            return Ok(deleted);
+/// What is deleted batch after batch.
+#[derive(Clone, Copy)]
+enum Step {
+    Receipts,
+    KeptEvents,
+    Retractions,
+    Contributions(EmployerId, NaiveDate),
+    DeadEvents(EmployerId, Timestamp),
+}
+
+impl Step {
+    /// Deletes all there is, each batch in a transaction of its own, and says how many rows there were.
+    async fn repeat(self, context: &Context, now: DateTime<Utc>) -> Result<u64, DbErr> {
+        let now = Timestamp::from(now);
+        let mut deleted = 0;
+        loop {
+            let txn = context.db.write_txn().await?;
+            let batch = match self {
+                Self::Receipts => receipt::purge(&*txn, now, BATCH).await?,
+                Self::KeptEvents => kept_event::purge(&*txn, now, BATCH).await?,
+                Self::Retractions => retraction::purge(&*txn, now, BATCH).await?,
+                Self::Contributions(employer, horizon) => {
+                    contribution::purge(&*txn, employer, horizon, BATCH).await?
+                }
+                Self::DeadEvents(employer, before) => {
+                    dead_event::purge(&*txn, employer, before, BATCH).await?
+                }
+            };
+            txn.commit().await?;
+            deleted += batch;
+            if batch < BATCH {
+                return Ok(deleted);
+            }
         }
     }
 }
@@ -84,7 +102,10 @@ async fn behind_horizons(context: &Context, now: DateTime<Utc>) -> Result<(u64, 
     let (mut contributions, mut dead) = (0, 0);
     let mut after: Option<EmployerId> = None;
     loop {
-        let page = Page::forward(EMPLOYERS, after);
+        let page = Page {
+            after,
+            ..Page::first(EMPLOYERS)
+        };
         let slice = employer::list(context.db.read(), page).await?;
         let Some(last) = slice.rows.last().map(|row| row.id) else {
             return Ok((contributions, dead));
@@ -92,12 +113,13 @@ async fn behind_horizons(context: &Context, now: DateTime<Utc>) -> Result<(u64, 
         let ids: Vec<EmployerId> = slice.rows.iter().map(|row| row.id).collect();
         let employers = context.catalogues.load(context.db.read(), ids.clone()).await?;
         for id in ids {
-            let Some(catalogue) = employers.get(id) else { continue };
+            let Some(catalogue) = employers.get(id) else {
+                continue;
+            };
             let horizon = catalogue.horizon(catalogue.employer.now(now));
-            contributions +=
-                repeat(context, async |txn| contribution::purge(txn, id, horizon, BATCH).await).await?;
+            contributions += Step::Contributions(id, horizon).repeat(context, now).await?;
             let before = Timestamp::from(horizon.and_time(chrono::NaiveTime::MIN).and_utc());
-            let lost = repeat(context, async |txn| dead_event::purge(txn, id, before, BATCH).await).await?;
+            let lost = Step::DeadEvents(id, before).repeat(context, now).await?;
             if lost > 0 {
                 tracing::warn!(employer = %id, events = lost, "events that could not be evaluated are too old by now and were deleted");
             }
@@ -121,7 +143,9 @@ async fn tidy_progress(context: &Context, now: DateTime<Utc>) -> Result<u64, DbE
         let updated_before = now - chrono::TimeDelta::days(Catalogue::SHORTEST_HORIZON_DAYS);
         let rows =
             progress::list_stale(context.db.read(), after, updated_before.into(), PROGRESS_BATCH).await?;
-        let Some(last) = rows.last().map(key) else { return Ok(tidied) };
+        let Some(last) = rows.last().map(key) else {
+            return Ok(tidied);
+        };
         after = Some(last);
         let mut ids: Vec<EmployerId> = rows.iter().map(|row| row.employer_id).collect();
         ids.dedup();
@@ -145,7 +169,10 @@ async fn tidy_batch(
     now: DateTime<Utc>,
 ) -> Result<u64, DbErr> {
     let txn = context.db.write_txn().await?;
-    let mut members: Vec<_> = stale.iter().map(|(employer, member, _)| (*employer, *member)).collect();
+    let mut members: Vec<_> = stale
+        .iter()
+        .map(|(employer, member, _)| (*employer, *member))
+        .collect();
     members.sort_unstable();
     members.dedup();
     let _locked = entity::member::lock(&*txn, &members).await?;
@@ -178,7 +205,13 @@ fn tidy(employers: &Employers, row: &Progress, now: DateTime<Utc>) -> Option<Tid
     let compiled = catalogue.find(row.incentive_id)?;
     let own_now = catalogue.employer.now(now);
     let number = compiled.current(own_now)?.number;
-    rules::tidy(&compiled.editions(), number, &row.state, catalogue.horizon(own_now)).ok()
+    rules::tidy(
+        &compiled.editions(),
+        number,
+        &row.state,
+        catalogue.horizon(own_now),
+    )
+    .ok()
 }
 
 fn key(row: &Progress) -> CaseKey {
