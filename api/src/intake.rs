@@ -13,6 +13,7 @@ pub mod check;
 mod commit;
 mod item;
 mod menu;
+pub mod retract;
 
 use std::sync::Arc;
 use std::time::Duration;

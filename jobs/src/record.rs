@@ -59,6 +59,14 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    const ALL: [Self; 3] = [Self::EventRetracted, Self::Stopped, Self::BasisRevoked];
+
+    /// The reason that was stored as this text.
+    pub fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
+    }
+
     /// The text form that is stored.
     pub const fn as_str(self) -> &'static str {
         match self {
