@@ -1,8 +1,8 @@
 //! Employers: the tenants.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::QueryFilter;
 use sea_orm::entity::prelude::*;
+use sea_orm::{FromQueryResult, QueryFilter};
 
 use crate::clock::Timestamp;
 use crate::db;
@@ -98,6 +98,31 @@ pub async fn list_by_ids(
         .push(" AS wanted ON employer.id = wanted.id")
         .all(connection)
         .await
+}
+
+/// The catalogue versions of these employers, which stay as they are until the transaction ends.
+pub async fn lock_catalogues(
+    connection: &impl ConnectionTrait,
+    ids: Vec<EmployerId>,
+) -> Result<Vec<(EmployerId, i64)>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: EmployerId,
+        catalogue_version: i64,
+    }
+    let rows: Vec<Row> = Sql::on(
+        connection,
+        "SELECT employer.id, employer.catalogue_version FROM employer JOIN ",
+    )
+    .rows(Rows::new().id("id", ids))
+    .push(" AS wanted ON employer.id = wanted.id")
+    .either("", " ORDER BY employer.id FOR SHARE OF employer")
+    .all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.id, row.catalogue_version))
+        .collect())
 }
 
 /// Says that the employer's menu, programs or incentives have changed, to all who keep them in memory.

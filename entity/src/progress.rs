@@ -101,9 +101,10 @@ pub async fn list_stale(
     updated_before: Timestamp,
     limit: u64,
 ) -> Result<Vec<Progress>, DbErr> {
+    // A cross join, so that SQLite walks along the key instead of sorting what it finds by employer.
     let sql = Sql::on(
         connection,
-        "SELECT progress.* FROM progress JOIN employer ON employer.id = progress.employer_id WHERE progress.updated_at - employer.clock_offset_micros < ",
+        "SELECT progress.* FROM progress CROSS JOIN employer WHERE employer.id = progress.employer_id AND progress.updated_at - employer.clock_offset_micros < ",
     )
     .bind(updated_before);
     let sql = match after {

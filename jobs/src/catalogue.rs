@@ -222,6 +222,9 @@ impl Catalogue {
         &self.incentives
     }
 
+    /// No employer's horizon is nearer than this.
+    pub const SHORTEST_HORIZON_DAYS: i64 = GRACE_DAYS + 2;
+
     /// The day before which progress may forget: no event that happened earlier can still come to be evaluated. Two days are for
     /// the zones west of Greenwich and for programs whose day starts late.
     pub fn horizon(&self, now: DateTime<Utc>) -> NaiveDate {

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use entity::clock::Timestamp;
 use entity::event::{self, Event};
 use entity::id::{EmployerId, PartnerId};
-use entity::{db, dead_event, kept_event};
+use entity::{db, dead_event, employer, kept_event};
 use sea_orm::{ConnectionTrait, DbErr};
 use tokio_util::sync::CancellationToken;
 
@@ -125,6 +125,7 @@ async fn evaluate(
     let employers = context.catalogues.load(connection, wanted).await?;
     let retracted = open::retracted(connection, events).await?;
     let mut opened = open::open(&context.ids, &employers, events, &attributes, &retracted);
+    hold(connection, &employers, &mut opened.held, now).await?;
     let mut budgets = Budgets::lock_for(connection, &opened.cases).await?;
     let judged = judge::judge(connection, &opened.cases, &mut budgets, now).await?;
     for (key, reason) in &judged.failed {
@@ -141,12 +142,38 @@ async fn evaluate(
         }
     }
     keep(context, connection, &employers, events, &opened.counting).await?;
-    if !opened.held.is_empty() {
-        event::put(connection, &opened.held).await?;
-    }
     try_later(connection, opened.failed, now).await?;
     // Takes the feed positions, so nothing comes between it and the commit.
     record::record(connection, &context.ids, &employers, judged, budgets, now).await
+}
+
+/// Puts aside what waits for a paused program. Should the program have gone on meanwhile, nobody would fetch it any more; then it is
+/// due at once.
+async fn hold(
+    connection: &impl ConnectionTrait,
+    employers: &Employers,
+    held: &mut [Event],
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    if held.is_empty() {
+        return Ok(());
+    }
+    let mut wanted: Vec<EmployerId> = held.iter().map(|event| event.employer_id).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let current = employer::lock_catalogues(connection, wanted).await?;
+    for event in held.iter_mut() {
+        let is_current = current.iter().any(|(employer, version)| {
+            let known = employers
+                .get(*employer)
+                .map(|catalogue| catalogue.employer.catalogue_version);
+            *employer == event.employer_id && known == Some(*version)
+        });
+        if !is_current {
+            event.due_at = now.into();
+        }
+    }
+    event::put(connection, held).await
 }
 
 /// Keeps those of the events whose type asks for it. An event that is evaluated once more for one incentive alone was kept the first

@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::achievement;
-use entity::clock::Timestamp;
 use entity::contribution::{self, Contribution, Role};
 use entity::id::{AchievementId, EmployerId, IncentiveId, MemberId};
 use entity::progress::{self, Progress};
@@ -143,7 +142,7 @@ pub async fn judge(
             judged.renewed.extend(grounds.renewed(left, horizon));
         }
     }
-    write(connection, verdicts, Timestamp::from(now)).await?;
+    write(connection, cases, verdicts, now).await?;
     Ok(judged)
 }
 
@@ -300,12 +299,14 @@ fn counting<'a>(verdict: &'a Verdict, rows: &'a [Contribution]) -> Vec<&'a Contr
 
 async fn write(
     connection: &impl ConnectionTrait,
+    cases: &Cases<'_>,
     verdicts: BTreeMap<CaseKey, Verdict>,
-    now: Timestamp,
+    now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     let (mut states, mut put, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
     let mut roles: BTreeMap<&'static str, (Role, Vec<contribution::Key>)> = BTreeMap::new();
-    for ((employer_id, member_id, incentive_id), verdict) in verdicts {
+    for (key, verdict) in verdicts {
+        let (employer_id, member_id, incentive_id) = key;
         if verdict.changed
             && let Some(state) = verdict.progress
         {
@@ -314,7 +315,10 @@ async fn write(
                 member_id,
                 incentive_id,
                 state,
-                updated_at: now,
+                updated_at: cases
+                    .get(&key)
+                    .map_or(now, |case| case.catalogue.employer.now(now))
+                    .into(),
             });
         }
         put.extend(verdict.put);

@@ -275,6 +275,27 @@ pub fn evaluate(
     judge::judge(editions, version, progress, change, terms)
 }
 
+/// What is left of progress that has not moved for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tidied {
+    /// All of it still matters.
+    Unchanged,
+    /// This much.
+    Changed(String),
+    /// Nothing: a member of whom nothing has been heard has the same progress.
+    Nothing,
+}
+
+/// What is left of a member's progress under the promise that no evidence of a day before `horizon` is added or taken back any more.
+pub fn tidy(
+    editions: &[Edition<'_>],
+    version: i32,
+    progress: &str,
+    horizon: NaiveDate,
+) -> Result<Tidied, Fault> {
+    judge::tidy(editions, version, progress, horizon)
+}
+
 /// From which instant on nothing counts for a member with this progress; none: the member was not stopped.
 pub fn stopped_from(progress: Option<&str>) -> Result<Option<DateTime<Utc>>, Fault> {
     memory::Memory::read(progress).map(|memory| memory.stopped_from())

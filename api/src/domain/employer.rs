@@ -90,7 +90,7 @@ pub async fn find(
     }
 }
 
-/// Sets the clock of a sandbox forward, and wakes whoever has something to do when time passes.
+/// Sets the clock of a sandbox forward, and wakes whoever forgets what has served its time: the queue keeps to the real clock.
 pub async fn advance_clock(
     app: &App,
     permit: Permit<access::AdvanceClock>,
@@ -125,7 +125,6 @@ pub async fn advance_clock(
     }
     txn.commit().await?;
     app.wakes.housekeeping();
-    app.wakes.events();
     Ok(Model {
         clock_offset_micros: offset,
         ..employer

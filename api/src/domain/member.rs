@@ -63,7 +63,7 @@ pub struct IncentiveProgress {
     pub deadline: Option<chrono::DateTime<chrono::Utc>>,
 }
 
-/// How far a member is with each incentive of the employer's active programs, in the order of their making. Sensitive incentives are
+/// How far a member is with each incentive of the employer's active programs that is not retired, in the order of their making. Sensitive incentives are
 /// left out for whoever may not see them by person.
 pub async fn progress(
     app: &App,
@@ -93,6 +93,7 @@ pub async fn progress(
     let sees_sensitive = sees_sensitive(permit.viewer());
     let visible = |compiled: &&Compiled| {
         compiled.program.state() == entity::program::ProgramState::Active
+            && compiled.incentive.retired_at.is_none()
             && (sees_sensitive || !compiled.incentive.sensitive)
     };
     let mut views = Vec::new();

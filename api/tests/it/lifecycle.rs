@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, World};
+use crate::harness::{TestApp, World, event, incentive_input};
 
 on_both!(
     a_program_goes_from_draft_to_active_to_paused_and_back_and_ends,
@@ -14,6 +14,7 @@ on_both!(
     when_a_day_starts_is_asked_of_a_draft_only,
     a_budget_is_never_less_than_what_is_spent,
     every_step_and_change_renews_the_catalogue,
+    what_a_pause_has_held_is_due_when_its_program_goes_on_or_ends,
 );
 
 const SHOWN: &str = "state activatedAt pausedAt endedAt";
@@ -285,4 +286,54 @@ async fn every_step_and_change_renews_the_catalogue(app: &TestApp) {
         assert_eq!(fault["program"], Value::Null);
         assert_eq!(version().await, before, "{mutation} that was refused");
     }
+}
+
+async fn what_a_pause_has_held_is_due_when_its_program_goes_on_or_ends(app: &TestApp) {
+    let world = World::new(app).await;
+    world.program(json!({"key": "other"})).await;
+    for program in ["wellbeing", "other"] {
+        let (structure, limit) = (json!({"immediate": true}), json!({"once": true}));
+        let mut input = incentive_input(program, "meditation.completed", structure, limit);
+        input["program"] = json!(program);
+        world.incentive(input).await;
+    }
+    world.members(&["ada"]).await;
+    let held = async |event_id: &str, incentive: &str| {
+        let sent = event(event_id, "ada", "2026-11-21T10:00:00Z");
+        assert_eq!(world.backend().record([Value::from(sent)]).await, ["ACCEPTED"]);
+        let hold = format!(
+            "UPDATE event SET due_at = {}, only_incentive_id = (SELECT id FROM incentive WHERE key = '{incentive}')
+             WHERE event_id = '{event_id}'",
+            i64::MAX,
+        );
+        app.sql(&hold).await.unwrap();
+    };
+    let held_for = async |incentive: &str| {
+        let held = format!(
+            "SELECT count(*) AS count FROM event JOIN incentive ON incentive.id = only_incentive_id
+             WHERE key = '{incentive}' AND due_at = {}",
+            i64::MAX,
+        );
+        app.count(&held).await
+    };
+    let mut evaluators = app.app.wakes.watch_events();
+    for (round, mutation) in ["activateProgram", "endProgram"].into_iter().enumerate() {
+        step(&world, "pauseProgram").await;
+        held(&format!("e{round}"), "wellbeing").await;
+        held(&format!("o{round}"), "other").await;
+        evaluators.mark_unchanged();
+        step(&world, mutation).await;
+        assert!(evaluators.has_changed().unwrap(), "{mutation}");
+        assert_eq!(held_for("wellbeing").await, 0, "{mutation}");
+    }
+    // Another program's pause is not over.
+    assert_eq!(held_for("other").await, 2);
+    let other = json!({"program": "other"});
+    for mutation in ["pauseProgram", "activateProgram"] {
+        world
+            .admin()
+            .change(mutation, other.clone(), "program { id }")
+            .await;
+    }
+    assert_eq!(held_for("other").await, 0);
 }

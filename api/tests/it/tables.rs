@@ -118,7 +118,7 @@ async fn an_achievement_that_was_taken_back_leaves_its_place_free(app: &TestApp)
     assert_eq!(row.revocation_reason.as_deref(), Some("a mistake"));
 
     assert_eq!(insert().await, [again.id]);
-    assert_eq!(case.standing().await, [again.clone()]);
+    assert_eq!(case.standing().await, std::slice::from_ref(&again));
     let why = [(employer, again.id, None)];
     write(app, async |txn| achievement::set_why(txn, &why).await).await;
     assert_eq!(case.standing().await, [achievement::Model { why: None, ..again }]);

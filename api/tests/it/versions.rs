@@ -303,6 +303,11 @@ async fn a_retired_incentive_is_retired_for_good(app: &TestApp) {
     );
     let shown = daily(&world).await;
     assert_eq!(shown["retiredAt"], "2026-11-21T13:00:00Z");
+    // There is nothing to be on the way to any more.
+    world.members(&["ada"]).await;
+    let query = "{ member(externalId: \"ada\") { progress { current } } }";
+    let data = world.by("member:any").data(query, json!({})).await;
+    assert_eq!(data["member"]["progress"], json!([]));
     assert_eq!(shown["versions"].as_array().unwrap().len(), 1);
 }
 

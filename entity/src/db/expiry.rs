@@ -29,7 +29,10 @@ impl Expiring {
             .push(self.table)
             .push(" WHERE (")
             .push(self.key)
+            // The outer SELECT: SQLite looks rows up by a list that is a compound only when it has the form of one SELECT.
             .push(") IN (SELECT ")
+            .push(self.key)
+            .push(" FROM (SELECT ")
             .push(self.key)
             .push(" FROM ")
             .push(self.table)
@@ -48,7 +51,7 @@ impl Expiring {
             .push(self.only)
             .push(" LIMIT ")
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .push(")")
+            .push(") AS expired)")
             .execute(connection)
             .await
     }

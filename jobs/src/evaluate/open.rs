@@ -40,11 +40,14 @@ struct Read {
     occurred_at: DateTime<Utc>,
 }
 
+/// The attributes of the members of a batch; none of a member that was erased.
+pub(super) type Attributes = HashMap<(EmployerId, MemberId), Option<Value>>;
+
 /// Locks the members of a batch and returns the attributes of those that are there.
 pub(super) async fn lock_members(
     connection: &impl ConnectionTrait,
     events: &[Event],
-) -> Result<HashMap<(EmployerId, MemberId), Value>, DbErr> {
+) -> Result<Attributes, DbErr> {
     let mut wanted: Vec<(EmployerId, MemberId)> = events
         .iter()
         .map(|event| (event.employer_id, event.member_id))
@@ -54,7 +57,10 @@ pub(super) async fn lock_members(
     let rows = member::lock(connection, &wanted).await?;
     Ok(rows
         .into_iter()
-        .map(|row| ((row.employer_id, row.id), row.attributes))
+        .map(|row| {
+            let attributes = row.erased_at.is_none().then_some(row.attributes);
+            ((row.employer_id, row.id), attributes)
+        })
         .collect())
 }
 
@@ -82,7 +88,7 @@ pub(super) fn open<'a>(
     ids: &Ids,
     employers: &'a Employers,
     events: &[Event],
-    attributes: &HashMap<(EmployerId, MemberId), Value>,
+    attributes: &Attributes,
     retracted: &HashSet<Identity>,
 ) -> Opened<'a> {
     let mut opened = Opened {
@@ -98,7 +104,9 @@ pub(super) fn open<'a>(
         let catalogue = employers.get(event.employer_id);
         let attributes = attributes.get(&(event.employer_id, event.member_id));
         match (catalogue, attributes, read(event)) {
-            (Some(catalogue), Some(attributes), Some(read)) => {
+            // Of a member that was erased nothing is evaluated any more.
+            (_, Some(None), _) => {}
+            (Some(catalogue), Some(Some(attributes)), Some(read)) => {
                 opened.counting.push(index);
                 opened.open_for(ids, catalogue, (index, event), &read, attributes);
             }

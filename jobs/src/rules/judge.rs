@@ -5,10 +5,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::value::RawValue;
 
 use super::completions::Completions;
-use super::limit::{Leave, Shift};
+use super::limit::{Leave, Limit, Shift};
 use super::memory::{Epoch, Memory};
 use super::structure::{Opened, Standing};
-use super::{Award, Change, Edition, Evaluation, Fault, Incentive, Terms};
+use super::{Award, Change, Edition, Evaluation, Fault, Incentive, Terms, Tidied};
 
 /// The version that judges: its number, its rule, and the version its epoch begins with.
 #[derive(Clone, Copy)]
@@ -82,13 +82,7 @@ pub(super) fn judge(
     }
     drop_old_epochs(editions, &mut memory, judging.first, terms.horizon);
     memory.epochs.sort_by_key(|epoch| epoch.first);
-    if let Some(most) = limit.most()
-        && limit.is_reached(&memory.earned)
-        && memory.settled() >= u64::from(most)
-    {
-        // Nothing can follow and nothing can be taken back, so the number of awards is all that is left to know.
-        memory.epochs.clear();
-        memory.offset = 0;
+    if forget_what_is_settled(limit, &mut memory) {
         too_late.clear();
     }
     let text = memory.write()?;
@@ -121,6 +115,47 @@ pub(super) fn standing(
     let mut epoch = take_epoch(&mut memory, judging);
     let opened = open(editions, judging, &mut epoch, &mut memory)?;
     Ok((earned, opened.standing(today), stopped_from))
+}
+
+/// What is left of a member's progress when `horizon` has passed. See [`super::tidy`].
+pub(super) fn tidy(
+    editions: &[Edition<'_>],
+    number: i32,
+    progress: &str,
+    horizon: NaiveDate,
+) -> Result<Tidied, Fault> {
+    let mut memory = Memory::read(Some(progress))?;
+    let limit = rule(editions, number)?.limit;
+    let mut is_blank = true;
+    let mut epochs = Vec::new();
+    for epoch in std::mem::take(&mut memory.epochs) {
+        let mut opened = rule(editions, epoch.version)?
+            .structure
+            .open(Some(epoch.state.get()))?;
+        let consumed = opened.consume_before(horizon);
+        let forgot = opened.forget_before(horizon);
+        let forgot_windows = limit.settle(&mut memory.earned, &consumed, horizon);
+        is_blank &= opened.is_blank();
+        epochs.push(close(
+            epoch,
+            &*opened,
+            &consumed,
+            forgot || forgot_windows,
+            horizon,
+        )?);
+    }
+    memory.epochs = epochs;
+    drop_old_epochs(editions, &mut memory, first_of_epoch(editions, number), horizon);
+    forget_what_is_settled(limit, &mut memory);
+    if is_blank && memory.earned.count == 0 && memory.total() == 0 && memory.stopped_from().is_none() {
+        return Ok(Tidied::Nothing);
+    }
+    let text = memory.write()?;
+    Ok(if text == progress {
+        Tidied::Unchanged
+    } else {
+        Tidied::Changed(text)
+    })
 }
 
 /// The structure with the member's state as the version sees it.
@@ -256,6 +291,19 @@ fn drop_old_epochs(editions: &[Edition<'_>], memory: &mut Memory, current: i32, 
         !is_over
     });
     memory.offset = offset;
+}
+
+/// Keeps nothing but the number of awards where nothing can follow and nothing can be taken back.
+fn forget_what_is_settled(limit: Limit, memory: &mut Memory) -> bool {
+    let is_settled = limit.is_reached(&memory.earned)
+        && limit
+            .most()
+            .is_some_and(|most| memory.settled() >= u64::from(most));
+    if is_settled {
+        memory.epochs.clear();
+        memory.offset = 0;
+    }
+    is_settled
 }
 
 impl Evaluation {

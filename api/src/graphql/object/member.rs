@@ -162,8 +162,8 @@ impl Member {
         Ok(connection(slice, |row| row.id, node))
     }
 
-    /// How far the member is with each incentive of the active programs, in the order of their making. An administrator does not see
-    /// what is sensitive. Scope: `achievements:read`, `member:self` or `member:any`.
+    /// How far the member is with each incentive of the active programs, but for retired ones, in the order of their making. An
+    /// administrator does not see what is sensitive. Scope: `achievements:read`, `member:self` or `member:any`.
     #[graphql(guard = "Requires::<access::ReadMemberProgress>::new()")]
     async fn progress(&self, context: &Context<'_>) -> Result<Vec<Progress>, ApiError> {
         let views = domain::member::progress(app(context)?, permit(context)?, &self.0).await?;

@@ -1,16 +1,12 @@
 //! What is forgotten: what has served its time, by the clock of its employer, and members who want to be.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::clock::Timestamp;
-use entity::dead_event;
-use entity::event;
 use entity::id::{EmployerId, EventTypeId, MemberId};
-use entity::kept_event;
 use entity::page::Page;
-use entity::progress;
 use entity::receipt::{self, Identity, Receipt};
 use entity::retraction::{self, Retraction, State};
-use entity::{contribution, employer, event_type, member};
+use entity::{contribution, dead_event, employer, event, event_type, kept_event, member, progress};
 use serde_json::json;
 
 use super::queues::{held, retraction};
@@ -31,6 +27,11 @@ async fn make_sandbox(app: &TestApp, key: &str) {
     app.sql(&format!("UPDATE employer SET sandbox = true WHERE key = '{key}'"))
         .await
         .unwrap();
+}
+
+/// The real instant so many days from now.
+fn after_days(app: &TestApp, days: i64) -> DateTime<Utc> {
+    app.now().checked_add_signed(TimeDelta::days(days)).unwrap()
 }
 
 async fn put_forward(app: &TestApp, employer: EmployerId, days: i64) -> bool {
@@ -54,7 +55,7 @@ async fn the_clock_of_a_sandbox_only_goes_forward(app: &TestApp) {
     assert!(!put_forward(app, world.employer, 3).await);
     assert!(!put_forward(app, world.employer, 2).await);
     let after = read().await;
-    assert_eq!(after.now(app.now()), app.now() + TimeDelta::days(3));
+    assert_eq!(after.now(app.now()), after_days(app, 3));
     assert!(
         after.catalogue_version > before.catalogue_version,
         "nobody would look at it again"
@@ -136,7 +137,7 @@ async fn what_has_served_its_time_goes_by_the_clock_of_its_employer(app: &TestAp
     let real = World::new(app).await;
     let sandbox = World::named(app, "sandbox", "beach").await;
     make_sandbox(app, "sandbox").await;
-    let tomorrow = Timestamp::from(app.now() + TimeDelta::days(1));
+    let tomorrow = Timestamp::from(after_days(app, 1));
     for world in [&real, &sandbox] {
         world.members(&["ada"]).await;
         leave_traces(app, world, tomorrow).await;
