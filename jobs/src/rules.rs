@@ -42,15 +42,17 @@ mod sequence;
 mod streak;
 mod structure;
 mod total;
+mod words;
 
 pub use completions::Completion;
 pub use definition::keeps_progress;
 pub use evidence::{Evidence, Occurrence};
-pub use explain::{Grounds, ProgressView, completions, explain, progress, text};
+pub use explain::{Grounds, ProgressView, completions, explain, progress};
 pub use structure::Deadline;
+pub use words::{missing, text};
 
 use condition::Trigger;
-use definition::{Definition, DefinitionFault};
+use definition::{Definition, DefinitionFault, LimitDefinition, StructureDefinition};
 use limit::Limit;
 use structure::AnyStructure;
 
@@ -67,6 +69,9 @@ pub struct Incentive {
     of: Vec<String>,
     limit: Limit,
     structure: Box<dyn AnyStructure>,
+    /// What it asks and how often it is awarded, to say it in words.
+    asked: StructureDefinition,
+    awarded: LimitDefinition,
 }
 
 /// A version of an incentive and its place among the others.

@@ -94,8 +94,3 @@ pub fn completions(
     let completions = judge::opened(editions, version, progress)?.completions();
     Ok(completions.gained_over(&Completions::default(), COMPLETIONS_MAX))
 }
-
-/// What an award rests on, in a sentence.
-pub fn text(_: &super::Incentive, _: &super::Award, _: &[Evidence]) -> String {
-    String::new()
-}
