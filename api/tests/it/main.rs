@@ -28,6 +28,7 @@ mod progress;
 mod sandbox;
 mod schema;
 mod setup;
+mod structures;
 mod tables;
 mod tidy;
 mod versions;

@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use chrono::{NaiveDate, SecondsFormat};
+use chrono::SecondsFormat;
 use rust_decimal::Decimal;
 
 use super::calendar::{Period, Window};
@@ -247,7 +247,7 @@ fn plural(count: impl Display, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
+    use chrono::{DateTime, NaiveDate, Utc};
     use serde_json::{Value, json};
 
     use super::*;
