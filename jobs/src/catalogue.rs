@@ -53,6 +53,10 @@ pub struct Compiled {
     pub incentive: incentive::Model,
     /// The program it is in.
     pub program: program::Model,
+    /// Whether any version can be stopped for a member.
+    pub can_stop: bool,
+    /// Whether any version is earned by achievements.
+    pub is_built_on_others: bool,
     versions: Vec<Version>,
 }
 
@@ -101,7 +105,10 @@ impl Catalogue {
             .filter_map(|incentive| {
                 let program = programs.get(&incentive.program_id)?.clone();
                 let versions = versions.remove(&incentive.id)?;
+                let ready = || versions.iter().filter_map(|version| version.ready.as_ref().ok());
                 Some(Compiled {
+                    can_stop: ready().any(|ready| ready.incentive.can_stop()),
+                    is_built_on_others: ready().any(|ready| !ready.incentive.of().is_empty()),
                     incentive,
                     program,
                     versions,

@@ -120,7 +120,7 @@ pub async fn judge(
             rows.get(key).map(Vec::as_slice).unwrap_or_default(),
         );
         judged.earned.extend(grounds.earned());
-        if case.is_built_on_others() {
+        if case.compiled.is_built_on_others {
             judged.touched.push(*key);
         }
         if is_shaken(verdict) {

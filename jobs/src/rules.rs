@@ -19,6 +19,7 @@
 //!
 //! Left out on purpose: identity (an event reaches the rules once, receipts see to that), the bounds of a program and of a
 //! member's eligibility, and which version of an incentive is in force when, which are facts of the tables.
+#![doc = include_str!("rules/meaning.md")]
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;

@@ -75,25 +75,8 @@ struct Moves {
 impl Case<'_> {
     /// Whether it can only be judged with everything that has counted so far at hand.
     pub fn needs_rows(&self) -> bool {
-        self.compiled_can_stop()
+        self.compiled.can_stop
             && (self.added.iter().map(|(_, row)| row).chain(&self.removed)).any(|row| row.role == Role::Stops)
-    }
-
-    fn compiled_can_stop(&self) -> bool {
-        self.compiled
-            .editions()
-            .iter()
-            .any(|edition| edition.rule.is_some_and(rules::Incentive::can_stop))
-    }
-
-    /// Whether the incentive is earned by achievements: then events can only stop it.
-    pub fn is_built_on_others(&self) -> bool {
-        let mut rules = self
-            .compiled
-            .editions()
-            .into_iter()
-            .filter_map(|edition| edition.rule);
-        rules.any(|rule| !rule.of().is_empty())
     }
 
     /// Judges the case. An error says why it cannot be judged, and nothing about the member.
@@ -104,7 +87,11 @@ impl Case<'_> {
     }
 
     fn try_judge(&self, known: Known<'_>) -> Result<Verdict, String> {
-        let before = rules::stopped_from(known.progress).map_err(|fault| fault.to_string())?;
+        let before = if self.compiled.can_stop {
+            rules::stopped_from(known.progress).map_err(|fault| fault.to_string())?
+        } else {
+            None
+        };
         let removed: HashSet<Key> = self.removed.iter().map(Contribution::key).collect();
         let after = self.stopped_from(before, known.rows, &removed);
         let counts = |row: &Contribution| after.is_none_or(|stop| row.occurred_at.instant() < stop);

@@ -124,10 +124,7 @@ async fn stops(
 ) -> Result<HashMap<CaseKey, NaiveDate>, DbErr> {
     let wanted: Vec<CaseKey> = affected
         .iter()
-        .filter(|(_, (_, compiled))| {
-            let mut rules = compiled.editions().into_iter().filter_map(|edition| edition.rule);
-            rules.any(rules::Incentive::can_stop)
-        })
+        .filter(|(_, (_, compiled))| compiled.can_stop)
         .map(|(key, _)| *key)
         .collect();
     let mut stops: HashMap<CaseKey, NaiveDate> = HashMap::new();
