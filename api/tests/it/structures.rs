@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::harness::{TestApp, World, incentive_input};
+use crate::harness::{TestApp, World, event, incentive_input};
 
 on_both!(
     every_structure_is_shown_as_it_was_given,
     what_is_left_out_of_a_structure_has_a_default,
+    every_structure_is_earned_by_what_it_asks,
     what_stops_an_incentive_is_shown,
     a_typing_error_is_an_error_at_once,
     a_malicious_incentive_is_refused_where_it_is_malicious,
@@ -127,6 +128,62 @@ async fn what_is_left_out_of_a_structure_has_a_default(app: &TestApp) {
         expected.insert(key.to_owned(), full);
     }
     assert_eq!(shown(&world).await, expected);
+}
+
+async fn every_structure_is_earned_by_what_it_asks(app: &TestApp) {
+    let world = World::new(app).await;
+    world.members(&["ada"]).await;
+    let meditation = json!({"eventType": "meditation.completed"});
+    let unlimited = || json!({"unlimited": true});
+    for (key, trigger, structure) in [
+        ("each", order(), json!({"immediate": true})),
+        ("days", order(), json!({"streak": {"length": 2, "freezes": 1}})),
+        ("count", order(), json!({"count": {"times": 2}})),
+        (
+            "total",
+            order(),
+            json!({"total": {"property": "total", "atLeast": "1500.5"}}),
+        ),
+        (
+            "steps",
+            Value::Null,
+            json!({"sequence": {"steps": [order(), meditation], "within": "P2D"}}),
+        ),
+        (
+            "all",
+            Value::Null,
+            json!({"achievements": {"of": ["each", "steps"]}}),
+        ),
+    ] {
+        world.incentive(input(key, trigger, structure, unlimited())).await;
+    }
+    let ordered = |id: &str, at: &str, total: i32| {
+        event(id, "ada", at).of("order.completed").set(
+            "properties",
+            json!({"order": id, "total": total, "currency": "EUR"}),
+        )
+    };
+    world
+        .did([
+            ordered("o1", "2026-11-16T10:00:00Z", 1_000),
+            ordered("o2", "2026-11-18T10:00:00Z", 1_000),
+            event("m1", "ada", "2026-11-20T10:00:00Z"),
+            event("m2", "ada", "2026-11-20T11:00:00Z"),
+        ])
+        .await;
+    for (key, days) in [
+        ("each", vec!["2026-11-16", "2026-11-18"]),
+        ("days", vec!["2026-11-18"]),
+        ("count", vec!["2026-11-18"]),
+        ("total", vec!["2026-11-18"]),
+        // The second order is two days before; the first is too far, and the second meditation has no order left.
+        ("steps", vec!["2026-11-20"]),
+        ("all", vec!["2026-11-20"]),
+    ] {
+        let earned = world.earned("ada", key).await;
+        let found: Vec<&str> = earned.iter().map(|(_, day)| day.as_str()).collect();
+        assert_eq!(found, days, "{key}");
+    }
 }
 
 async fn what_stops_an_incentive_is_shown(app: &TestApp) {
