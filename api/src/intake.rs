@@ -14,6 +14,7 @@ mod commit;
 mod item;
 mod menu;
 mod schema;
+pub mod retract;
 
 use std::sync::Arc;
 use std::time::Duration;

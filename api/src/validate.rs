@@ -55,6 +55,16 @@ pub fn is_external_id(id: &str) -> bool {
     !id.is_empty() && id.chars().count() <= EXTERNAL_ID_MAX && !has_control(id)
 }
 
+/// One of the two parts of an event's identity, `field`: as [`is_external_id`].
+pub fn event_name(field: &str, name: &str) -> Result<(), Fault> {
+    if is_external_id(name) {
+        Ok(())
+    } else {
+        let message = format!("1 to {EXTERNAL_ID_MAX} characters, none of them a control character");
+        Err(Fault::invalid(&[field], message))
+    }
+}
+
 /// An IANA time zone.
 pub fn zone(path: &[&str], zone: &str, faults: &mut Vec<Fault>) {
     if zone.parse::<Tz>().is_err() {

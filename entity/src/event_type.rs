@@ -1,10 +1,11 @@
 //! The menu of events of one employer.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::{QueryFilter, QueryOrder};
+use sea_orm::{FromQueryResult, QueryFilter, QueryOrder};
 
 use crate::clock::Timestamp;
 use crate::db;
+use crate::db::sql::Sql;
 use crate::id::{EmployerId, EventTypeId};
 
 /// A kind of event that an employer has on its menu.
@@ -52,6 +53,23 @@ pub async fn list(connection: &impl ConnectionTrait, employer: EmployerId) -> Re
         .order_by_asc(Column::Key)
         .all(connection)
         .await
+}
+
+/// The greatest time, in seconds, for which an event of the employer's is accepted after it happened.
+pub async fn greatest_max_late(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+) -> Result<i64, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Greatest {
+        seconds: i64,
+    }
+    let sql = "SELECT coalesce(max(max_late_seconds), 0) AS seconds FROM event_type WHERE employer_id = ";
+    let row = Sql::on(connection, sql)
+        .bind(employer)
+        .one::<Greatest>(connection)
+        .await?;
+    Ok(row.map_or(0, |row| row.seconds))
 }
 
 /// How many event types the employer has.

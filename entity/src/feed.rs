@@ -70,8 +70,12 @@ pub struct Entry {
     pub earned_on: NaiveDate,
     /// Counts 1, 2, 3 inside the limit's window.
     pub ordinal: i32,
+    /// When the achievement was recorded.
+    pub earned_at: Timestamp,
     /// Whether it stands, as this entry tells it: an entry never changes, a later one tells what comes later.
     pub status: AchievementStatus,
+    /// When it was taken back, as this entry tells it.
+    pub revoked_at: Option<Timestamp>,
 }
 
 #[derive(FromQueryResult)]
@@ -144,8 +148,9 @@ pub async fn append(connection: &impl ConnectionTrait, entries: Vec<NewEntry>) -
 
 const ENTRY: &str = "SELECT feed_entry.position, feed_entry.id, feed_entry.employer_id, feed_entry.kind, feed_entry.member_ref,
      feed_entry.recorded_at, feed_entry.achievement_id, achievement.incentive_id, achievement.program_id, achievement.title,
-     achievement.earned_on, achievement.ordinal,
-     CASE feed_entry.kind WHEN 'ACHIEVEMENT_REVOKED' THEN 'REVOKED' ELSE 'EARNED' END AS status
+     achievement.earned_on, achievement.ordinal, achievement.recorded_at AS earned_at,
+     CASE feed_entry.kind WHEN 'ACHIEVEMENT_REVOKED' THEN 'REVOKED' ELSE 'EARNED' END AS status,
+     CASE feed_entry.kind WHEN 'ACHIEVEMENT_REVOKED' THEN achievement.revoked_at END AS revoked_at
      FROM feed_entry JOIN achievement ON achievement.employer_id = feed_entry.employer_id AND achievement.id = feed_entry.achievement_id
      WHERE feed_entry.partner_id = ";
 

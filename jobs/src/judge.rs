@@ -51,6 +51,17 @@ pub struct Judged {
 /// An achievement with what it rests on now.
 pub type Renewed = (EmployerId, AchievementId, Option<String>);
 
+impl Judged {
+    /// The employers of whose incentives something was earned or lost.
+    pub fn employers(&self) -> impl Iterator<Item = EmployerId> {
+        let earned = self.earned.iter().map(|earned| earned.employer.id);
+        let lost = self.lost.iter().map(|lost| lost.row.employer_id);
+        earned
+            .chain(lost)
+            .chain(self.touched.iter().map(|(employer, ..)| *employer))
+    }
+}
+
 /// Lets the rules judge the cases and writes what the incentives remember of them. `now` is the real time.
 pub async fn judge(
     connection: &impl ConnectionTrait,

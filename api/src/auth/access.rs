@@ -145,6 +145,7 @@ operations! {
     RegisterMembers = "Mutation.registerMembers": [MembersWrite, Operator];
     EraseMember = "Mutation.eraseMember": [MembersWrite, Operator];
     RecordEvents = "Mutation.recordEvents": [EventsWrite, Operator];
+    RetractEvents = "Mutation.retractEvents": [EventsWrite, Operator];
     ReadMember = "Query.member": [MembersRead, MemberSelf, MemberAny];
     ListMembers = "Employer.members": [MembersRead, MemberAny];
     ListAchievements = "Query.achievements": [AchievementsRead, MemberSelf, MemberAny];

@@ -62,18 +62,8 @@ pub struct Local {
 
 /// Checks the form of a candidate: what can be said without knowing the employer.
 pub fn form(candidate: &Candidate) -> Result<WellFormed, Fault> {
-    if !validate::is_external_id(&candidate.id) {
-        return Err(Fault::invalid(
-            &["id"],
-            "1 to 255 characters, none of them a control character",
-        ));
-    }
-    if !validate::is_external_id(&candidate.source) {
-        return Err(Fault::invalid(
-            &["source"],
-            "1 to 255 characters, none of them a control character",
-        ));
-    }
+    validate::event_name("id", &candidate.id)?;
+    validate::event_name("source", &candidate.source)?;
     let occurred_at = candidate
         .occurred_at
         .clone()

@@ -101,10 +101,11 @@ impl TestApp {
         self.router.clone()
     }
 
-    /// Evaluates everything that is due.
+    /// Evaluates everything that is due, and takes back what is to be taken back.
     pub async fn run_jobs(&self) {
         let never = CancellationToken::new();
         jobs::evaluate::drain(&self.app.jobs, &never).await.unwrap();
+        jobs::retract::drain(&self.app.jobs, &never).await.unwrap();
     }
 
     /// Sets the clock.

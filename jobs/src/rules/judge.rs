@@ -42,6 +42,11 @@ pub(super) fn judge(
             missing.push(place);
         }
     }
+    let between = if change.removed.is_empty() {
+        before.clone()
+    } else {
+        opened.completions()
+    };
     let mut too_late = Vec::new();
     let mut today = terms.horizon;
     for (place, evidence) in change.added.iter().enumerate() {
@@ -57,6 +62,7 @@ pub(super) fn judge(
     memory.epochs.push(epoch);
     let shift = Shift {
         before: &before,
+        between: &between,
         after: &after,
         total: memory.total(),
         today,

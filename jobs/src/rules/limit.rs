@@ -50,6 +50,8 @@ pub(super) struct Earned {
 pub(super) struct Shift<'a> {
     /// Those in the state before.
     pub before: &'a Completions,
+    /// Those that were left when evidence had been taken back and none been added.
+    pub between: &'a Completions,
     /// Those in the state now.
     pub after: &'a Completions,
     /// All of them now, with those that are consumed.
@@ -222,11 +224,12 @@ fn follow_windowed(
     shift: Shift<'_>,
     leave: Leave,
 ) -> Result<(Vec<Award>, Vec<Revocation>), Fault> {
-    let (before, after) = (shift.before.total(), shift.after.total());
+    // What is lost in one window and gained in another at the same time does not make up for each other.
+    let (before, between, after) = (shift.before.total(), shift.between.total(), shift.after.total());
     let mut revoked = Vec::new();
-    if before > after && leave.revocable {
-        let lost = usize::try_from(before - after).unwrap_or(usize::MAX);
-        for gone in shift.before.gained_over(shift.after, lost) {
+    if before > between && leave.revocable {
+        let lost = usize::try_from(before - between).unwrap_or(usize::MAX);
+        for gone in shift.before.gained_over(shift.between, lost) {
             let own = window.first_day(gone.day);
             let supported: BTreeSet<_> = shift
                 .after
@@ -251,10 +254,10 @@ fn follow_windowed(
         }
     }
     let mut awards = Vec::new();
-    let count = usize::try_from(after.saturating_sub(before)).unwrap_or(usize::MAX);
+    let count = usize::try_from(after.saturating_sub(between)).unwrap_or(usize::MAX);
     let mut allowance = leave.allowance.unwrap_or(u32::MAX);
     // Of many completions on one day the first is enough to see that its window has its award.
-    for completion in shift.after.gained_over(shift.before, count.min(100_000)) {
+    for completion in shift.after.gained_over(shift.between, count.min(100_000)) {
         let Some(first) = window.first_day(completion.day) else {
             continue;
         };

@@ -1,6 +1,8 @@
 //! What a mobile backend sends: members and events.
 
-use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
+mod event;
+
+use async_graphql::{Context, Enum, InputObject, MaybeUndefined, Object, SimpleObject};
 use entity::consent::Purpose;
 
 use crate::auth::access;
@@ -10,10 +12,15 @@ use crate::domain::{self, Fault, FaultCode, tenant};
 use crate::graphql::error::{ApiError, UserError, settle};
 use crate::graphql::mutation::given;
 use crate::graphql::object::Member;
-use crate::graphql::scalar::{Date, DateTime, Json, PerItem, TimeZone};
+use crate::graphql::scalar::{Date, Json, PerItem, TimeZone};
 use crate::graphql::{app, permit};
-use crate::intake::check::Candidate;
-use crate::intake::{EVENTS_MAX, Status};
+use crate::intake::EVENTS_MAX;
+use crate::intake::retract::{self, Retract};
+pub use event::EventInput;
+use event::{
+    EventResult, RecordEventsInput, RecordEventsPayload, RetractEventsInput, RetractEventsPayload,
+    RetractionInput,
+};
 
 /// What a consent is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -101,69 +108,6 @@ pub enum MemberStatus {
     Rejected,
 }
 
-/// Where an event comes from when nothing is said.
-const DEFAULT_SOURCE: &str = "default";
-
-/// Events to be recorded.
-#[derive(InputObject)]
-pub struct RecordEventsInput {
-    /// The key of the employer; the token's own unless given. The operator must give it.
-    employer: Option<String>,
-    /// The events, 1 to 1,000.
-    events: Vec<EventInput>,
-}
-
-/// A fact about one member.
-#[derive(InputObject)]
-pub struct EventInput {
-    /// The sender's own id, 1 to 255 characters; reuse it when you retry. Unique with `source` within the employer.
-    id: ID,
-    /// Where it comes from, 1 to 255 characters.
-    #[graphql(default_with = "Some(DEFAULT_SOURCE.to_owned())")]
-    source: Option<String>,
-    /// The key of the event type.
-    r#type: String,
-    /// The member's external id.
-    member: String,
-    /// When it happened.
-    occurred_at: PerItem<DateTime>,
-    /// The zone where it happened; the member's unless given, else the employer's.
-    time_zone: Option<PerItem<TimeZone>>,
-    /// A JSON object of at most 16 KiB that fits the event type's schema.
-    properties: Option<Json>,
-}
-
-/// What came of `recordEvents`.
-#[derive(SimpleObject)]
-pub struct RecordEventsPayload {
-    /// One result an event, in the order of the input. What is accepted is durable.
-    results: Option<Vec<EventResult>>,
-    /// What the caller can mend about the call as a whole.
-    user_errors: Vec<UserError>,
-}
-
-/// What became of one event.
-#[derive(SimpleObject)]
-pub struct EventResult {
-    /// The sender's own id.
-    id: ID,
-    /// What became of it.
-    status: EventStatus,
-    /// Why it was rejected; null otherwise.
-    error: Option<UserError>,
-}
-
-/// What became of one event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-pub enum EventStatus {
-    /// It is stored, and will be evaluated.
-    Accepted,
-    /// The same event was accepted before; nothing has happened. A success.
-    Duplicate,
-    /// It was refused; nothing has happened.
-    Rejected,
-}
-
 /// What a mobile backend sends.
 #[derive(Default)]
 pub struct IntakeMutation;
@@ -236,40 +180,30 @@ impl IntakeMutation {
                 .await
         };
         let (results, user_errors) = settle(outcome.await)?;
-        let result = |item: crate::intake::ItemResult| {
-            let (status, error) = match item.status {
-                Status::Accepted => (EventStatus::Accepted, None),
-                Status::Duplicate => (EventStatus::Duplicate, None),
-                Status::Rejected(fault) => (EventStatus::Rejected, Some(fault.into())),
-            };
-            EventResult {
-                id: item.id.into(),
-                status,
-                error,
-            }
-        };
         Ok(RecordEventsPayload {
-            results: results.map(|results| results.into_iter().map(result).collect()),
+            results: results.map(|results| results.into_iter().map(EventResult::from).collect()),
             user_errors,
         })
     }
-}
 
-impl EventInput {
-    fn candidate(self) -> Candidate {
-        Candidate {
-            id: self.id.0,
-            source: self.source.unwrap_or_else(|| DEFAULT_SOURCE.to_owned()),
-            event_type: self.r#type,
-            member: self.member,
-            occurred_at: self.occurred_at.0.map(|instant| instant.0),
-            time_zone: self
-                .time_zone
-                .map_or(Ok(None), |zone| zone.0.map(|zone| Some(zone.0))),
-            properties: Ok(self
-                .properties
-                .map_or_else(|| serde_json::json!({}), |properties| properties.0)),
-        }
+    /// Takes events back, whatever they have counted for. Each has a result of its own, and a retry is safe: taking back what is taken
+    /// back changes nothing. A retraction may arrive before its event, which then is accepted and counts for nothing; it works as long
+    /// as the event could still be reported. What was earned and no longer holds is revoked or kept, as the outcome's `onRetraction`
+    /// says, and the partners' feeds tell what is revoked. Scope: `events:write` or `operator`.
+    #[graphql(guard = "Requires::<access::RetractEvents>::new()")]
+    async fn retract_events(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The events.")] input: RetractEventsInput,
+    ) -> Result<RetractEventsPayload, ApiError> {
+        let events: Vec<Retract> = input.events.into_iter().map(RetractionInput::retract).collect();
+        let employer = input.employer.as_deref();
+        let outcome = retract::retract(app(context)?, permit(context)?, employer, &events).await;
+        let (results, user_errors) = settle(outcome)?;
+        Ok(RetractEventsPayload {
+            results: results.map(|results| results.into_iter().map(EventResult::from).collect()),
+            user_errors,
+        })
     }
 }
 

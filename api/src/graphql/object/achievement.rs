@@ -1,16 +1,20 @@
 //! Achievements, as a member, an administrator or a partner sees them.
 
 use async_graphql::dataloader::DataLoader;
-use async_graphql::{Context, Enum, ID, Object};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::NaiveDate;
 use entity::clock::Timestamp;
 use entity::id::{AchievementId, EmployerId, IncentiveId, MemberId, ProgramId};
 use entity::{achievement, feed};
+use jobs::record::Reason;
+use jobs::why::Why;
 
 use super::{Incentive, Member, Program};
+use crate::domain::achievement::sees_sensitive;
 use crate::graphql::error::ApiError;
 use crate::graphql::loader::Nouns;
-use crate::graphql::scalar::{Date, DateTime};
+use crate::graphql::scalar::{Date, DateTime, TimeZone, stored_zone};
+use crate::graphql::viewer;
 
 /// Whether an achievement stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -22,12 +26,72 @@ pub enum AchievementStatus {
     Revoked,
 }
 
+/// Why an achievement was taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "Reason")]
+pub enum RevocationReason {
+    /// An event that it rested on was retracted.
+    EventRetracted,
+    /// An event of the incentive's `unless` had stopped it for the member before it was reached.
+    Stopped,
+    /// An achievement that it rested on was taken back.
+    BasisRevoked,
+}
+
+/// Why something was earned. Evaluating exactly these events again earns it again.
+#[derive(SimpleObject)]
+pub struct Explanation {
+    /// The version of the incentive that has judged.
+    incentive_version: i32,
+    /// The events that contributed, by local date.
+    events: Vec<ContributingEvent>,
+    /// The same in a sentence, for people. Not for programs: it may change.
+    text: String,
+}
+
+/// An event that contributed.
+#[derive(SimpleObject)]
+pub struct ContributingEvent {
+    /// The sender's own id; null where only the date is kept: of sensitive incentives, and of what is long past.
+    id: Option<ID>,
+    /// Where it came from; null where the id is.
+    source: Option<String>,
+    /// The local date it counted for: the day of the program.
+    local_date: Date,
+    /// The zone by which that date was found.
+    time_zone: TimeZone,
+}
+
+impl From<Why> for Explanation {
+    fn from(why: Why) -> Self {
+        let events = why.events.into_iter().map(|event| ContributingEvent {
+            id: event.id.map(ID),
+            source: event.source,
+            local_date: Date(event.local_date),
+            time_zone: stored_zone(&event.time_zone),
+        });
+        Self {
+            incentive_version: why.version,
+            events: events.collect(),
+            text: why.text,
+        }
+    }
+}
+
 /// For whose eyes an achievement is.
 enum Seen {
     /// The member, the mobile backend or an administrator.
-    ByEmployer(MemberId),
+    ByEmployer(Box<Told>),
     /// A partner, who knows the member by its own name only.
     ByPartner { member_ref: String },
+}
+
+/// What is no business of a partner.
+struct Told {
+    member_id: MemberId,
+    sensitive: bool,
+    why: Option<String>,
+    revocation_reason: Option<String>,
 }
 
 /// What a member has achieved, exactly once.
@@ -41,6 +105,7 @@ pub struct Achievement {
     earned_on: NaiveDate,
     recorded_at: Timestamp,
     status: achievement::AchievementStatus,
+    revoked_at: Option<Timestamp>,
     ordinal: i32,
 }
 
@@ -48,7 +113,12 @@ impl Achievement {
     /// For whoever may see the member.
     pub fn of_employer(row: achievement::Model) -> Self {
         Self {
-            seen: Seen::ByEmployer(row.member_id),
+            seen: Seen::ByEmployer(Box::new(Told {
+                member_id: row.member_id,
+                sensitive: row.sensitive,
+                why: row.why,
+                revocation_reason: row.revocation_reason,
+            })),
             employer_id: row.employer_id,
             id: row.id,
             incentive_id: row.incentive_id,
@@ -57,6 +127,7 @@ impl Achievement {
             earned_on: row.earned_on,
             recorded_at: row.recorded_at,
             status: row.status,
+            revoked_at: row.revoked_at,
             ordinal: row.ordinal,
         }
     }
@@ -73,8 +144,9 @@ impl Achievement {
             program_id: entry.program_id,
             title: entry.title.clone(),
             earned_on: entry.earned_on,
-            recorded_at: entry.recorded_at,
+            recorded_at: entry.earned_at,
             status: entry.status,
+            revoked_at: entry.revoked_at,
             ordinal: entry.ordinal,
         }
     }
@@ -106,9 +178,12 @@ impl Achievement {
 
     /// Who earned it, for whoever may see the member; null to a partner.
     async fn member(&self, context: &Context<'_>) -> Result<Option<Member>, ApiError> {
-        match self.seen {
+        match &self.seen {
             Seen::ByPartner { .. } => Ok(None),
-            Seen::ByEmployer(member) => Ok(load(context, (self.employer_id, member)).await?.map(Member)),
+            Seen::ByEmployer(told) => {
+                let found = load(context, (self.employer_id, told.member_id)).await?;
+                Ok(found.map(Member))
+            }
         }
     }
 
@@ -116,7 +191,7 @@ impl Achievement {
     async fn member_ref(&self) -> String {
         match &self.seen {
             Seen::ByPartner { member_ref } => member_ref.clone(),
-            Seen::ByEmployer(member) => member.to_string(),
+            Seen::ByEmployer(told) => told.member_id.to_string(),
         }
     }
 
@@ -140,9 +215,35 @@ impl Achievement {
         self.status.into()
     }
 
+    /// When it was taken back; null while it stands.
+    async fn revoked_at(&self) -> Option<DateTime> {
+        self.revoked_at.map(Into::into)
+    }
+
+    /// Why it was taken back; null while it stands, and to a partner.
+    async fn revocation_reason(&self) -> Option<RevocationReason> {
+        let stored = match &self.seen {
+            Seen::ByPartner { .. } => None,
+            Seen::ByEmployer(told) => told.revocation_reason.as_deref(),
+        };
+        stored.and_then(Reason::from_text).map(Into::into)
+    }
+
     /// Counts 1, 2, 3 inside the window of the incentive's limit.
     async fn ordinal(&self) -> i32 {
         self.ordinal
+    }
+
+    /// Why it was earned, to the member itself and to the mobile backend, which acts for it; to an administrator only of what is not
+    /// sensitive. Null to a partner, and of a member who was erased.
+    async fn why(&self, context: &Context<'_>) -> Result<Option<Explanation>, ApiError> {
+        let Seen::ByEmployer(told) = &self.seen else {
+            return Ok(None);
+        };
+        if told.sensitive && !sees_sensitive(&*viewer(context)?) {
+            return Ok(None);
+        }
+        Ok(told.why.as_deref().and_then(Why::read).map(Explanation::from))
     }
 }
 

@@ -166,6 +166,10 @@ impl Example {
                 ]}) { results { status } userErrors { code path } } }"#,
             ),
             plain(
+                "Mutation.retractEvents",
+                r#"mutation { retractEvents(input: {employer: "{employer}", events: [{id: "e1"}]}) { results { status } userErrors { code path } } }"#,
+            ),
+            plain(
                 "Query.member",
                 r#"{ member(employer: "{employer}", externalId: "ada") { email } }"#,
             ),
