@@ -152,7 +152,7 @@ async fn an_entry_of_a_feed_tells_the_same_whatever_comes_later(app: &TestApp) {
         kind: feed::FeedEntryKind::AchievementRevoked,
         achievement_id: earned.id,
         member_ref: "somebody".to_owned(),
-        recorded_at: now,
+        recorded_at: app.now().into(),
     };
     write(app, async |txn| feed::append(txn, vec![entry.clone()]).await).await;
     let after = case.world.feed().await;
