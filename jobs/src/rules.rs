@@ -43,7 +43,7 @@ mod total;
 
 pub use completions::Completion;
 pub use evidence::{Evidence, Occurrence};
-pub use explain::{ProgressView, progress};
+pub use explain::{Grounds, ProgressView, explain, progress};
 pub use structure::Deadline;
 
 use condition::Trigger;
@@ -276,3 +276,6 @@ pub fn evaluate(
 pub fn stopped_from(progress: Option<&str>) -> Result<Option<DateTime<Utc>>, Fault> {
     memory::Memory::read(progress).map(|memory| memory.stopped_from())
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 //! Together with the incentive and the member that place is what makes an award unique.
 //! When evidence is taken back, the limit says which awards go with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,8 @@ use super::{Award, Fault, Revocation};
 
 /// The most awards that one call gives to one member. More is an amount that dwarfs what is asked for, and nobody's intention.
 const AWARDS_MAX: usize = 1_000;
+/// The most awards that one call takes back: those of many calls may rest on what one takes back.
+const REVOCATIONS_MAX: u32 = 100_000;
 
 /// How often completing a structure is awarded to one member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,25 +39,33 @@ pub(super) struct Earned {
     /// The number of awards that stand.
     #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
     pub count: u32,
-    /// The first days of the windows that have their award.
+    /// The first days of the windows that have their award for good, because what it rests on can no longer be taken back.
     #[serde(rename = "w", default, skip_serializing_if = "BTreeSet::is_empty")]
-    windows: BTreeSet<NaiveDate>,
-    /// Those of them whose award can no longer go, because what it rests on lies before the horizon.
-    #[serde(rename = "f", default, skip_serializing_if = "BTreeSet::is_empty")]
-    fixed: BTreeSet<NaiveDate>,
+    pub windows: BTreeSet<NaiveDate>,
 }
 
-/// What has happened to the completions of a member.
+/// What has happened to the completions of a member in one epoch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shift<'a> {
     /// Those in the state before.
     pub before: &'a Completions,
+    /// Those without what was taken back.
+    pub kept: &'a Completions,
     /// Those in the state now.
     pub after: &'a Completions,
-    /// All of them now, with those that are consumed.
+    /// All of them now, with those that are consumed and those of other epochs.
     pub total: u64,
     /// The day of an award whose own day is not known any more.
     pub today: NaiveDate,
+}
+
+/// The windows of the calendar that have their award, by their first days.
+#[derive(Debug)]
+pub(super) struct Places<'a> {
+    /// By completions of this epoch that can still be taken back.
+    pub own: &'a mut BTreeSet<NaiveDate>,
+    /// By other epochs.
+    pub others: BTreeSet<NaiveDate>,
 }
 
 /// What may follow from it.
@@ -125,41 +135,73 @@ impl Limit {
     pub fn follow(
         self,
         earned: &mut Earned,
+        places: &mut Places<'_>,
         shift: Shift<'_>,
         leave: Leave,
     ) -> Result<(Vec<Award>, Vec<Revocation>), Fault> {
         match self {
             Limit::Counted { key, at_most } => follow_counted(key, at_most, earned, shift, leave),
-            Limit::Windowed(window) => follow_windowed(window, earned, shift, leave),
+            Limit::Windowed(window) => {
+                let gone = give_back(window, earned, places, shift, leave);
+                let given = give(window, earned, places, shift, leave)?;
+                // What goes and comes at once has stood all the time.
+                let both: BTreeSet<_> = gone
+                    .iter()
+                    .copied()
+                    .filter(|first| given.contains_key(first))
+                    .collect();
+                let revoked = gone.into_iter().filter(|first| !both.contains(first));
+                let awarded = given.into_iter().filter(|(first, _)| !both.contains(first));
+                Ok((
+                    awarded
+                        .map(|(_, completion)| window_award(window, completion))
+                        .collect(),
+                    revoked
+                        .map(|first| Revocation {
+                            period_key: window.key(first),
+                            ordinal: 1,
+                        })
+                        .collect(),
+                ))
+            }
         }
     }
 
-    /// Learns that completions are consumed and what they rest on cannot be taken back, and forgets the windows that ended
-    /// before `horizon`; says whether anything was forgotten.
+    /// Learns that completions are consumed, so that the awards for them stay, and forgets the windows that ended before
+    /// `horizon`; says whether anything was forgotten. `rest` are the completions that are left.
     ///
     /// None of those windows can be asked for again: a structure is never completed on a day before the evidence that completes
     /// it, and no evidence before the horizon comes any more.
-    pub fn settle(self, earned: &mut Earned, consumed: &Completions, horizon: NaiveDate) -> bool {
+    pub fn settle(
+        self,
+        earned: &mut Earned,
+        own: &mut BTreeSet<NaiveDate>,
+        consumed: &Completions,
+        rest: &Completions,
+        horizon: NaiveDate,
+    ) -> bool {
         let Limit::Windowed(window) = self else {
             return false;
         };
-        for (day, _) in consumed.days() {
-            if let Some(first) = window.first_day(*day)
-                && earned.windows.contains(&first)
-            {
-                earned.fixed.insert(first);
+        let supported = windows_of(window, rest);
+        for first in windows_of(window, consumed) {
+            // The completion may lie in another window than when it was awarded; then that one is taken for good.
+            let moved = || own.iter().copied().find(|place| !supported.contains(place));
+            if earned.windows.contains(&first) {
+                continue;
+            }
+            if let Some(place) = own.get(&first).copied().or_else(moved) {
+                own.remove(&place);
+                earned.windows.insert(place);
             }
         }
-        let before = earned.windows.len();
-        let open = window.first_day(horizon);
+        let before = earned.windows.len() + own.len();
+        let open = window
+            .first_day(horizon)
+            .min(supported.first().copied().or(Some(NaiveDate::MAX)));
         earned.windows.retain(|first| Some(*first) >= open);
-        earned.fixed.retain(|first| Some(*first) >= open);
-        earned.windows.len() < before
-    }
-
-    /// Whether a memory that was read back is one a limit can have written.
-    pub fn is_sound(earned: &Earned) -> bool {
-        earned.windows.len() <= earned.count as usize && earned.fixed.is_subset(&earned.windows)
+        own.retain(|first| Some(*first) >= open);
+        earned.windows.len() + own.len() < before
     }
 }
 
@@ -179,6 +221,9 @@ fn follow_counted(
             return Ok((Vec::new(), Vec::new()));
         }
         let gone = (earned.count - target).min(u32::try_from(lost).unwrap_or(u32::MAX));
+        if gone > REVOCATIONS_MAX {
+            return Err(Fault::TooManyAwards);
+        }
         let revoked = (earned.count - gone + 1..=earned.count)
             .rev()
             .map(|ordinal| Revocation {
@@ -189,18 +234,29 @@ fn follow_counted(
         earned.count -= gone;
         return Ok((Vec::new(), revoked));
     }
-    let count = (target - earned.count).min(leave.allowance.unwrap_or(u32::MAX)) as usize;
+    let wanted = target - earned.count;
+    let count = wanted.min(leave.allowance.unwrap_or(u32::MAX)) as usize;
     if count > AWARDS_MAX {
         return Err(Fault::TooManyAwards);
     }
-    let mut gained = shift.after.gained_over(shift.before, count);
-    // Awards that were held back earlier, for want of budget, come without a completion of their own.
-    let overdue = count - gained.len();
-    let late = shift.after.last().unwrap_or(Completion {
+    let added = shift.after.total().saturating_sub(shift.before.total());
+    // Awards that were held back earlier, for want of budget, are for the completions that have none yet.
+    let overdue = u64::from(wanted).saturating_sub(added);
+    let settled = shift.total.saturating_sub(shift.after.total());
+    let unknown = Completion {
         day: shift.today,
         nth: 0,
-    });
-    gained.splice(0..0, std::iter::repeat_n(late, overdue));
+    };
+    let mut gained: Vec<_> = (u64::from(earned.count)..)
+        .take(count.min(usize::try_from(overdue).unwrap_or(usize::MAX)))
+        .map(|place| {
+            place
+                .checked_sub(settled)
+                .and_then(|place| shift.after.at(place))
+                .unwrap_or(unknown)
+        })
+        .collect();
+    gained.extend(shift.after.gained_over(shift.before, added, count - gained.len()));
     let awards = gained
         .into_iter()
         .map(|completion| {
@@ -216,63 +272,105 @@ fn follow_counted(
     Ok((awards, Vec::new()))
 }
 
-fn follow_windowed(
+/// Takes back awards of windows in which no completion is left, as many as are too many for those that are; latest first.
+///
+/// Where completions stay in their windows, these are exactly the windows that were left. A completion can move to another
+/// window without being lost, and then its award stays where it was made.
+fn give_back(
     window: Window,
     earned: &mut Earned,
+    places: &mut Places<'_>,
     shift: Shift<'_>,
     leave: Leave,
-) -> Result<(Vec<Award>, Vec<Revocation>), Fault> {
-    let (before, after) = (shift.before.total(), shift.after.total());
-    let mut revoked = Vec::new();
-    if before > after && leave.revocable {
-        let lost = usize::try_from(before - after).unwrap_or(usize::MAX);
-        for gone in shift.before.gained_over(shift.after, lost) {
-            let own = window.first_day(gone.day);
-            let supported: BTreeSet<_> = shift
-                .after
-                .days()
-                .iter()
-                .filter_map(|(day, _)| window.first_day(*day))
-                .collect();
-            let mut open = earned
-                .windows
-                .iter()
-                .copied()
-                .filter(|first| !supported.contains(first) && !earned.fixed.contains(first));
-            // The award lies in the completion's own window, or in a later one into which it fell when it was made.
-            if let Some(first) = open.find(|first| own.is_some_and(|own| *first >= own)) {
-                earned.windows.remove(&first);
-                earned.count = earned.count.saturating_sub(1);
-                revoked.push(Revocation {
-                    period_key: window.key(first),
-                    ordinal: 1,
-                });
-            }
+) -> Vec<NaiveDate> {
+    let lost = shift.before.total().saturating_sub(shift.kept.total());
+    let supported = open_windows(window, earned, places, shift.kept);
+    let excess = places.own.len().saturating_sub(supported.len());
+    let left = places
+        .own
+        .iter()
+        .rev()
+        .copied()
+        .filter(|first| !supported.contains(first));
+    let gone: Vec<_> = left
+        .take(excess.min(usize::try_from(lost).unwrap_or(usize::MAX)))
+        .collect();
+    for first in &gone {
+        places.own.remove(first);
+        if !leave.revocable {
+            // It stays, and does not stand in for what comes.
+            earned.windows.insert(*first);
         }
     }
-    let mut awards = Vec::new();
-    let count = usize::try_from(after.saturating_sub(before)).unwrap_or(usize::MAX);
-    let mut allowance = leave.allowance.unwrap_or(u32::MAX);
-    // Of many completions on one day the first is enough to see that its window has its award.
-    for completion in shift.after.gained_over(shift.before, count.min(100_000)) {
-        let Some(first) = window.first_day(completion.day) else {
-            continue;
-        };
-        if allowance == 0 || earned.windows.contains(&first) {
-            continue;
-        }
-        if awards.len() == AWARDS_MAX {
-            return Err(Fault::TooManyAwards);
-        }
-        allowance -= 1;
-        earned.windows.insert(first);
-        earned.count = earned.count.saturating_add(1);
-        awards.push(Award {
-            period_key: window.key(completion.day),
-            ordinal: 1,
-            earned_on: completion.day,
-            completion,
-        });
+    if !leave.revocable {
+        return Vec::new();
     }
-    Ok((awards, revoked))
+    earned.count = earned
+        .count
+        .saturating_sub(u32::try_from(gone.len()).unwrap_or(u32::MAX));
+    gone
 }
+
+/// Awards windows with completions, until there are as many awards as windows; the latest first, because those are new.
+fn give(
+    window: Window,
+    earned: &mut Earned,
+    places: &mut Places<'_>,
+    shift: Shift<'_>,
+    leave: Leave,
+) -> Result<BTreeMap<NaiveDate, Completion>, Fault> {
+    let supported = open_windows(window, earned, places, shift.after);
+    let wanted = supported.len().saturating_sub(places.own.len());
+    let allowed = usize::try_from(leave.allowance.unwrap_or(u32::MAX)).unwrap_or(usize::MAX);
+    let new: BTreeSet<_> = supported
+        .iter()
+        .rev()
+        .copied()
+        .filter(|first| !places.own.contains(first))
+        .take(wanted.min(allowed))
+        .collect();
+    if new.len() > AWARDS_MAX {
+        return Err(Fault::TooManyAwards);
+    }
+    let mut given = BTreeMap::new();
+    for (day, _) in shift.after.days() {
+        if let Some(first) = window.first_day(*day)
+            && new.contains(&first)
+            && places.own.insert(first)
+        {
+            earned.count = earned.count.saturating_add(1);
+            given.insert(first, Completion { day: *day, nth: 1 });
+        }
+    }
+    Ok(given)
+}
+
+fn window_award(window: Window, completion: Completion) -> Award {
+    Award {
+        period_key: window.key(completion.day),
+        ordinal: 1,
+        earned_on: completion.day,
+        completion,
+    }
+}
+
+/// The windows in which there are completions.
+fn windows_of(window: Window, completions: &Completions) -> BTreeSet<NaiveDate> {
+    let days = completions.days().iter();
+    days.filter_map(|(day, _)| window.first_day(*day)).collect()
+}
+
+/// The windows in which there are completions, without those whose award is not for this epoch to give or to take.
+fn open_windows(
+    window: Window,
+    earned: &Earned,
+    places: &Places<'_>,
+    completions: &Completions,
+) -> BTreeSet<NaiveDate> {
+    let mut windows = windows_of(window, completions);
+    windows.retain(|first| !earned.windows.contains(first) && !places.others.contains(first));
+    windows
+}
+
+#[cfg(test)]
+mod tests;

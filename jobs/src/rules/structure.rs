@@ -48,6 +48,12 @@ pub(super) trait Structure: Debug + Send + Sync {
     /// completions nor their number.
     fn consume_before(&self, state: &mut Self::State, day: NaiveDate) -> Completions;
 
+    /// Takes all completions out of the state together with the evidence they have used up, and returns them. What is left is on
+    /// the way, and can still be taken back.
+    fn consume_all(&self, state: &mut Self::State) -> Completions {
+        self.consume_before(state, NaiveDate::MAX)
+    }
+
     /// Forgets evidence before `horizon` that no later completion can use, and says whether there was any.
     fn forget_before(&self, state: &mut Self::State, horizon: NaiveDate) -> bool;
 
@@ -120,6 +126,7 @@ pub(super) trait Opened {
     fn remove(&mut self, evidence: &Evidence) -> bool;
     fn completions(&self) -> Completions;
     fn consume_before(&mut self, day: NaiveDate) -> Completions;
+    fn consume_all(&mut self) -> Completions;
     fn forget_before(&mut self, horizon: NaiveDate) -> bool;
     fn standing(&self, today: NaiveDate) -> Standing;
     fn grounds(&self, evidence: &[Evidence], completion: Completion) -> Grounds;
@@ -172,6 +179,10 @@ impl<S: Structure> Opened for Held<'_, S> {
 
     fn consume_before(&mut self, day: NaiveDate) -> Completions {
         self.structure.consume_before(&mut self.state, day)
+    }
+
+    fn consume_all(&mut self) -> Completions {
+        self.structure.consume_all(&mut self.state)
     }
 
     fn forget_before(&mut self, horizon: NaiveDate) -> bool {
