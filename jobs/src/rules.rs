@@ -25,6 +25,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use thiserror::Error;
 
+mod achievements;
 mod amounts;
 pub mod calendar;
 mod completions;
@@ -37,11 +38,13 @@ mod immediate;
 mod judge;
 mod limit;
 mod memory;
+mod sequence;
 mod streak;
 mod structure;
 mod total;
 
 pub use completions::Completion;
+pub use definition::keeps_progress;
 pub use evidence::{Evidence, Occurrence};
 pub use explain::{Grounds, ProgressView, explain, progress};
 pub use structure::Deadline;

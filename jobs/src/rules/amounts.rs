@@ -19,9 +19,9 @@ use super::structure::{Deadline, Grounds, Standing, Structure};
 use super::{Evidence, Fault};
 
 /// Beyond this an amount is a mistake, and its sums would not be exact for ever.
-const AMOUNT_MAX: i64 = 1_000_000_000_000_000;
+pub(super) const AMOUNT_MAX: i64 = 1_000_000_000_000_000;
 /// Decimal places of an amount.
-const SCALE_MAX: u32 = 6;
+pub(super) const SCALE_MAX: u32 = 6;
 
 /// A step, and the window within which sums are formed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

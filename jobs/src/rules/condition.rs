@@ -86,6 +86,21 @@ impl Condition {
 }
 
 impl Test {
+    /// What the value is compared with.
+    pub fn values(&self) -> &[Value] {
+        match self {
+            Test::Equal(value)
+            | Test::NotEqual(value)
+            | Test::Greater(value)
+            | Test::GreaterOrEqual(value)
+            | Test::Less(value)
+            | Test::LessOrEqual(value)
+            | Test::Contains(value) => std::slice::from_ref(value),
+            Test::In(values) | Test::NotIn(values) => values,
+            Test::Exists(_) => &[],
+        }
+    }
+
     fn passes(&self, value: &Value) -> bool {
         match self {
             Test::Equal(wanted) => equal(value, wanted),

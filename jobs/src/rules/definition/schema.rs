@@ -70,6 +70,15 @@ impl<'a> Place<'a> {
         ))
     }
 
+    /// Why what stands here can never be added up, if it cannot. A text may be a decimal number.
+    pub fn misfit_as_amount(&self) -> Option<String> {
+        let kinds = self.kinds()?;
+        let can_be = kinds
+            .iter()
+            .any(|kind| matches!(*kind, "number" | "integer" | "string"));
+        (!can_be).then(|| format!("the property is {}, which cannot be added up", kinds.join(" or ")))
+    }
+
     /// The place of a property of this object, if it can have one of that name.
     fn inside(self, name: &str) -> Option<Place<'a>> {
         let anything = Some(Place { schema: None, ..self });

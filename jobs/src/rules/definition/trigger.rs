@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::DefinitionFault;
 use super::schema::{self, Place};
+use super::{DefinitionFault, shown, under};
 use crate::rules::condition::{Condition, Subject, Test, Trigger};
 
 /// The most conditions of a trigger. Every event of the type is judged by all of them.
@@ -15,6 +15,15 @@ const LIST_MAX: usize = 1_000;
 
 /// The most names in a path. Properties are facts about one event, not documents.
 const DEPTH_MAX: usize = 8;
+
+/// The longest name in a path, in bytes.
+const NAME_MAX: usize = 64;
+
+/// The longest path, in bytes.
+const PATH_MAX: usize = 256;
+
+/// The longest text to compare with, in bytes. Longer ones are prose, which nobody compares.
+const TEXT_MAX: usize = 1_000;
 
 /// Which events count.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,27 +76,25 @@ pub enum ConditionOp {
 }
 
 impl TriggerDefinition {
+    /// Makes the trigger ready. The paths of faults begin at the trigger.
     pub(super) fn compile(&self) -> Result<Trigger, Vec<DefinitionFault>> {
         let mut faults = Vec::new();
         if self.event_type.is_empty() {
-            faults.push(DefinitionFault::at(
-                &["trigger", "eventType"],
-                "must name an event type",
-            ));
+            faults.push(DefinitionFault::at(&["eventType"], "must name an event type"));
         }
         if self.conditions.len() > CONDITIONS_MAX {
-            faults.push(DefinitionFault::at(
-                &["trigger", "where"],
-                format!("at most {CONDITIONS_MAX} conditions"),
-            ));
+            let message = format!(
+                "at most {CONDITIONS_MAX} conditions, not {}",
+                self.conditions.len()
+            );
+            faults.push(DefinitionFault::at(&["where"], message));
+            return Err(faults);
         }
         let mut conditions = Vec::new();
         for (place, condition) in self.conditions.iter().enumerate() {
             match condition.compile() {
                 Ok(condition) => conditions.push(condition),
-                Err(found) => {
-                    faults.extend(found.into_iter().map(|fault| fault.at_condition(place)));
-                }
+                Err(found) => faults.extend(in_condition(place, found)),
             }
         }
         if faults.is_empty() {
@@ -100,24 +107,68 @@ impl TriggerDefinition {
         }
     }
 
-    /// What is wrong with the trigger in the light of its event type; what is wrong in itself is left to `compile`.
+    /// What is wrong with the trigger in the light of its event type, and what is too long; what is wrong in itself is left
+    /// to `compile`.
     pub(super) fn check(&self, schemas: &dyn Fn(&str) -> Option<Value>) -> Vec<DefinitionFault> {
-        if self.event_type.is_empty() {
+        if self.event_type.is_empty() || self.conditions.len() > CONDITIONS_MAX {
             return Vec::new();
         }
-        let Some(schema) = schemas(&self.event_type) else {
-            let message = format!("there is no event type `{}`", self.event_type);
-            return vec![DefinitionFault::at(&["trigger", "eventType"], message)];
-        };
-        let compiled = self
-            .conditions
-            .iter()
-            .map(ConditionDefinition::compile)
-            .enumerate();
-        compiled
-            .filter_map(|(place, condition)| Some(misfit(&condition.ok()?, &schema)?.at_condition(place)))
-            .collect()
+        let schema = schemas(&self.event_type);
+        let mut faults = Vec::new();
+        if schema.is_none() {
+            let message = format!("there is no event type `{}`", shown(&self.event_type));
+            faults.push(DefinitionFault::at(&["eventType"], message));
+        }
+        for (place, condition) in self.conditions.iter().enumerate() {
+            let Ok(condition) = condition.compile() else {
+                continue;
+            };
+            let found = too_long_in(&condition).or_else(|| misfit(&condition, schema.as_ref()?));
+            faults.extend(in_condition(place, found.into_iter().collect()));
+        }
+        faults
     }
+}
+
+/// Faults of a condition, as seen from its trigger.
+fn in_condition(place: usize, faults: Vec<DefinitionFault>) -> Vec<DefinitionFault> {
+    under(&["where", &place.to_string()], faults)
+}
+
+/// What of a condition is longer than anybody needs.
+fn too_long_in(condition: &Condition) -> Option<DefinitionFault> {
+    let is_long = |value: &Value| value.as_str().is_some_and(|text| text.len() > TEXT_MAX);
+    if let Some(message) = too_long(&condition.path) {
+        return Some(DefinitionFault::at(&["path"], message));
+    }
+    condition
+        .test
+        .values()
+        .iter()
+        .any(is_long)
+        .then(|| DefinitionFault::at(&["value"], format!("a text of at most {TEXT_MAX} bytes")))
+}
+
+/// Why a path is longer than anybody needs, if it is.
+pub(super) fn too_long(names: &[String]) -> Option<String> {
+    let length = names.iter().map(|name| name.len() + 1).sum::<usize>();
+    if names.iter().any(|name| name.len() > NAME_MAX) {
+        Some(format!("each name of at most {NAME_MAX} bytes"))
+    } else {
+        (length > PATH_MAX + 1).then(|| format!("a path of at most {PATH_MAX} bytes"))
+    }
+}
+
+/// The names of a bare path, from the outside in.
+pub(super) fn names(path: &str) -> Result<Vec<String>, String> {
+    let names: Vec<&str> = path.split('.').take(DEPTH_MAX + 1).collect();
+    if names.iter().any(|name| name.is_empty()) {
+        return Err("must not have an empty name between its dots".to_owned());
+    }
+    if names.len() > DEPTH_MAX {
+        return Err(format!("at most {DEPTH_MAX} names"));
+    }
+    Ok(names.into_iter().map(str::to_owned).collect())
 }
 
 /// What makes a condition pointless for properties of this schema. Attributes of members have none.
@@ -128,7 +179,7 @@ fn misfit(condition: &Condition, schema: &Value) -> Option<DefinitionFault> {
     match schema::find(schema, &condition.path) {
         Err(name) => Some(DefinitionFault::at(
             &["path"],
-            format!("the event type has no property `{name}` here"),
+            format!("the event type has no property `{}` here", shown(name)),
         )),
         Ok(place) => condition
             .test
@@ -159,14 +210,7 @@ impl ConditionDefinition {
         } else {
             return Err("must begin with `properties.` or `member.attributes.`".to_owned());
         };
-        let names: Vec<String> = rest.split('.').map(str::to_owned).collect();
-        if names.iter().any(String::is_empty) {
-            return Err("must not have an empty name between its dots".to_owned());
-        }
-        if names.len() > DEPTH_MAX {
-            return Err(format!("at most {DEPTH_MAX} names"));
-        }
-        Ok((subject, names))
+        Ok((subject, names(rest)?))
     }
 
     fn parse_test(&self) -> Result<Test, String> {
@@ -231,16 +275,5 @@ impl Test {
             | Test::Less(value)
             | Test::LessOrEqual(value) => place.misfit(value),
         }
-    }
-}
-
-impl DefinitionFault {
-    /// The fault of a part of a condition, as seen from the definition.
-    fn at_condition(mut self, place: usize) -> DefinitionFault {
-        self.path.splice(
-            0..0,
-            ["trigger".to_owned(), "where".to_owned(), place.to_string()],
-        );
-        self
     }
 }
