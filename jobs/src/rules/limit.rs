@@ -311,7 +311,7 @@ fn give_back(
     gone
 }
 
-/// Awards windows with completions, until there are as many awards as windows; the latest first, because those are new.
+/// Awards windows with completions, until there are as many awards as windows. The latest windows are taken for the new ones.
 fn give(
     window: Window,
     earned: &mut Earned,
@@ -322,13 +322,9 @@ fn give(
     let supported = open_windows(window, earned, places, shift.after);
     let wanted = supported.len().saturating_sub(places.own.len());
     let allowed = usize::try_from(leave.allowance.unwrap_or(u32::MAX)).unwrap_or(usize::MAX);
-    let new: BTreeSet<_> = supported
-        .iter()
-        .rev()
-        .copied()
-        .filter(|first| !places.own.contains(first))
-        .take(wanted.min(allowed))
-        .collect();
+    let latest = supported.iter().rev().filter(|first| !places.own.contains(first));
+    let latest: BTreeSet<_> = latest.take(wanted).copied().collect();
+    let new: BTreeSet<_> = latest.into_iter().take(allowed).collect();
     if new.len() > AWARDS_MAX {
         return Err(Fault::TooManyAwards);
     }

@@ -236,7 +236,7 @@ fn what_there_is_no_budget_for_comes_when_there_is() {
         (Limit::UNLIMITED, ["ever 1 2026-11-11", "ever 2 2026-11-18"]),
         (
             Limit::once_per(Window::Week),
-            ["2026-W47 1 2026-11-18", "2026-W46 1 2026-11-11"],
+            ["2026-W46 1 2026-11-11", "2026-W47 1 2026-11-18"],
         ),
     ] {
         let days = ["2026-11-11", "2026-11-18"];

@@ -96,7 +96,7 @@ fn an_award_stays_after_an_edit_while_something_before_it_stands_in() {
     member.hears(&["2026-11-11", "2026-11-12"]);
     member.hears_by(2, &["2026-11-15"]);
     assert!(member.unhears(&["2026-11-11"]).is_empty());
-    member.change(2, &[], &[on("2026-11-15")]);
+    assert!(member.change(2, &[], &[on("2026-11-15")]).revoked.is_empty());
     assert_eq!(member.standing, ["once 1"]);
     assert_eq!(member.unhears(&["2026-11-12"]), ["once 1"]);
 }
