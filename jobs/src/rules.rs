@@ -118,7 +118,8 @@ pub struct Award {
     pub completion: Completion,
 }
 
-/// An award that no longer holds. An edit may have changed the period key since; then it is the member's latest award.
+/// An award that no longer holds. An edit may have changed the limit since: where no such award stands, it is the one with the
+/// same ordinal under another of the keys `once`, `ever` and `program`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
     /// As in [`Award`].

@@ -241,10 +241,10 @@ impl Amounts {
             if item.day == completion.day && nth >= completion.nth {
                 return grounds;
             }
-            // What is over belongs to the next step, and so does the event it came with.
+            // What is over belongs to the next step.
             grounds = Grounds::default();
             if !filled.is_zero() {
-                grounds.places.push(place);
+                grounds.partly.push((place, filled));
             }
         }
         Grounds::default()

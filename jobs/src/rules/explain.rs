@@ -30,6 +30,8 @@ pub struct ProgressView {
 pub struct Grounds {
     /// The places, in the evidence that was given, of what contributed.
     pub places: Vec<usize>,
+    /// The places of what contributed with a part of its amount, and that part; the completion before has used the rest.
+    pub partly: Vec<(usize, Decimal)>,
     /// What contributed, but is only remembered in sums: an amount and a day by which it was there.
     pub remembered: Vec<Evidence>,
 }
@@ -68,6 +70,7 @@ pub fn explain(
     let grounds = opened.grounds(evidence, completion);
     Ok(Grounds {
         places: grounds.places,
+        partly: grounds.partly,
         remembered: grounds.remembered,
     })
 }

@@ -37,6 +37,9 @@ pub(super) fn judge(
     let mut epoch = take_epoch(&mut memory, judging);
     let mut opened = open(editions, judging, &mut epoch, &mut memory)?;
 
+    let is_latest = memory.epochs.iter().all(|other| other.first < epoch.first);
+    let pending = memory.pending(epoch.consumed.saturating_add(epoch.open));
+
     let before = opened.completions();
     let mut missing = Vec::new();
     for (place, evidence) in change.removed.iter().enumerate() {
@@ -71,6 +74,7 @@ pub(super) fn judge(
         kept: &kept,
         after: &after,
         total: memory.total(),
+        is_latest,
         today,
     };
     let leave = Leave {
@@ -78,6 +82,9 @@ pub(super) fn judge(
         allowance: terms.allowance,
     };
     let (awards, revoked) = limit.follow(&mut memory.earned, &mut places, shift, leave)?;
+    if !is_latest {
+        memory.drop_beyond(pending);
+    }
     memory.stop_from(change.stopped_from);
     let horizon = settled_before(change, &awards, terms.horizon);
     if let Some(mut epoch) = memory.epochs.pop() {

@@ -39,6 +39,9 @@ pub(super) struct Earned {
     /// The number of awards that stand.
     #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
     pub count: u32,
+    /// How many of them have the key of a window; all others share their ordinals, whatever their keys.
+    #[serde(rename = "p", default, skip_serializing_if = "is_zero")]
+    pub placed: u32,
     /// The first days of the windows that have their award for good, because what it rests on can no longer be taken back.
     #[serde(rename = "w", default, skip_serializing_if = "BTreeSet::is_empty")]
     pub windows: BTreeSet<NaiveDate>,
@@ -55,6 +58,8 @@ pub(super) struct Shift<'a> {
     pub after: &'a Completions,
     /// All of them now, with those that are consumed and those of other epochs.
     pub total: u64,
+    /// Whether there is no later epoch. If there is, completions beyond what has changed are not for this one to award.
+    pub is_latest: bool,
     /// The day of an award whose own day is not known any more.
     pub today: NaiveDate,
 }
@@ -79,6 +84,13 @@ pub(super) struct Leave {
 
 fn is_zero(count: &u32) -> bool {
     *count == 0
+}
+
+impl Earned {
+    /// The highest ordinal of an award that does not have the key of a window.
+    fn numbered(&self) -> u32 {
+        self.count.saturating_sub(self.placed)
+    }
 }
 
 impl Limit {
@@ -183,7 +195,10 @@ impl Limit {
         let Limit::Windowed(window) = self else {
             return false;
         };
-        let supported = windows_of(window, rest);
+        let mut supported = windows_of(window, rest);
+        let open = window
+            .first_day(horizon)
+            .min(supported.first().copied().or(Some(NaiveDate::MAX)));
         for first in windows_of(window, consumed) {
             // The completion may lie in another window than when it was awarded; then that one is taken for good.
             let moved = || own.iter().copied().find(|place| !supported.contains(place));
@@ -195,13 +210,18 @@ impl Limit {
                 earned.windows.insert(place);
             }
         }
-        let before = earned.windows.len() + own.len();
-        let open = window
-            .first_day(horizon)
-            .min(supported.first().copied().or(Some(NaiveDate::MAX)));
+        supported.retain(|first| !earned.windows.contains(first));
+        // So it is where several completions have moved into one window.
+        while consumed.total() > 0
+            && own.len() > supported.len()
+            && let Some(place) = own.iter().copied().find(|place| !supported.contains(place))
+        {
+            own.remove(&place);
+            earned.windows.insert(place);
+        }
+        let before = earned.windows.len();
         earned.windows.retain(|first| Some(*first) >= open);
-        own.retain(|first| Some(*first) >= open);
-        earned.windows.len() + own.len() < before
+        earned.windows.len() < before
     }
 }
 
@@ -220,11 +240,14 @@ fn follow_counted(
         if !leave.revocable || lost == 0 {
             return Ok((Vec::new(), Vec::new()));
         }
-        let gone = (earned.count - target).min(u32::try_from(lost).unwrap_or(u32::MAX));
+        let numbered = earned.numbered();
+        let gone = (earned.count - target)
+            .min(u32::try_from(lost).unwrap_or(u32::MAX))
+            .min(numbered);
         if gone > REVOCATIONS_MAX {
             return Err(Fault::TooManyAwards);
         }
-        let revoked = (earned.count - gone + 1..=earned.count)
+        let revoked = (numbered - gone + 1..=numbered)
             .rev()
             .map(|ordinal| Revocation {
                 period_key: key.to_owned(),
@@ -234,12 +257,19 @@ fn follow_counted(
         earned.count -= gone;
         return Ok((Vec::new(), revoked));
     }
-    let wanted = target - earned.count;
-    let count = wanted.min(leave.allowance.unwrap_or(u32::MAX)) as usize;
-    if count > AWARDS_MAX {
-        return Err(Fault::TooManyAwards);
-    }
     let added = shift.after.total().saturating_sub(shift.before.total());
+    let mut wanted = target - earned.count;
+    if !shift.is_latest {
+        wanted = wanted.min(u32::try_from(added).unwrap_or(u32::MAX));
+    }
+    let mut count = wanted.min(leave.allowance.unwrap_or(u32::MAX)) as usize;
+    if count > AWARDS_MAX {
+        if added > AWARDS_MAX as u64 {
+            return Err(Fault::TooManyAwards);
+        }
+        // What was held back for so long can wait for the next change.
+        count = AWARDS_MAX;
+    }
     // Awards that were held back earlier, for want of budget, are for the completions that have none yet.
     let overdue = u64::from(wanted).saturating_sub(added);
     let settled = shift.total.saturating_sub(shift.after.total());
@@ -263,7 +293,7 @@ fn follow_counted(
             earned.count += 1;
             Award {
                 period_key: key.to_owned(),
-                ordinal: earned.count,
+                ordinal: earned.numbered(),
                 earned_on: completion.day,
                 completion,
             }
@@ -272,10 +302,10 @@ fn follow_counted(
     Ok((awards, Vec::new()))
 }
 
-/// Takes back awards of windows in which no completion is left, as many as are too many for those that are; latest first.
+/// Takes back awards of windows in which no completion is left, latest first, and no more of them than completions are lost.
 ///
 /// Where completions stay in their windows, these are exactly the windows that were left. A completion can move to another
-/// window without being lost, and then its award stays where it was made.
+/// window without being lost, and then its award stays where it was made, as long as there are not too many.
 fn give_back(
     window: Window,
     earned: &mut Earned,
@@ -285,15 +315,26 @@ fn give_back(
 ) -> Vec<NaiveDate> {
     let lost = shift.before.total().saturating_sub(shift.kept.total());
     let supported = open_windows(window, earned, places, shift.kept);
-    let excess = places.own.len().saturating_sub(supported.len());
-    let left = places
+    let were = windows_of(window, shift.before);
+    let left = |first: &&NaiveDate| !supported.contains(first);
+    let just_left = places
         .own
         .iter()
         .rev()
+        .filter(left)
+        .filter(|first| were.contains(first));
+    let left_before = places
+        .own
+        .iter()
+        .rev()
+        .filter(left)
+        .filter(|first| !were.contains(first));
+    let excess = places.own.len().saturating_sub(supported.len());
+    let number = excess.max(just_left.clone().count());
+    let gone: Vec<_> = just_left
+        .chain(left_before)
+        .take(number.min(usize::try_from(lost).unwrap_or(usize::MAX)))
         .copied()
-        .filter(|first| !supported.contains(first));
-    let gone: Vec<_> = left
-        .take(excess.min(usize::try_from(lost).unwrap_or(usize::MAX)))
         .collect();
     for first in &gone {
         places.own.remove(first);
@@ -305,9 +346,9 @@ fn give_back(
     if !leave.revocable {
         return Vec::new();
     }
-    earned.count = earned
-        .count
-        .saturating_sub(u32::try_from(gone.len()).unwrap_or(u32::MAX));
+    let number = u32::try_from(gone.len()).unwrap_or(u32::MAX);
+    earned.count = earned.count.saturating_sub(number);
+    earned.placed = earned.placed.saturating_sub(number);
     gone
 }
 
@@ -335,6 +376,7 @@ fn give(
             && places.own.insert(first)
         {
             earned.count = earned.count.saturating_add(1);
+            earned.placed = earned.placed.saturating_add(1);
             given.insert(first, Completion { day: *day, nth: 1 });
         }
     }

@@ -100,7 +100,10 @@ impl Memory {
         let numbered = epochs.iter().all(|epoch| epoch.first <= epoch.version);
         let windows =
             epochs.iter().map(|epoch| epoch.windows.len()).sum::<usize>() + self.earned.windows.len();
-        ordered && numbered && windows <= self.earned.count as usize
+        ordered
+            && numbered
+            && windows <= self.earned.placed as usize
+            && self.earned.placed <= self.earned.count
     }
 
     /// The form that is stored.
@@ -133,13 +136,29 @@ impl Memory {
         self.epochs.iter().map(of).fold(self.over, u64::saturating_add)
     }
 
-    /// Leaves without effect what was completed beyond the awards: an edit changes what comes, not what was.
-    /// `more` are completions of an epoch that is not among the others at the moment.
-    pub fn drop_excess(&mut self, more: u64) {
+    /// How many completions there are beyond the awards, or how many they are short of them; `more` are those of an epoch that
+    /// is not among the others at the moment.
+    pub fn pending(&self, more: u64) -> i128 {
         let counted = self.counted(|epoch| epoch.consumed.saturating_add(epoch.open));
-        let total = counted.saturating_add(more).saturating_sub(self.idle);
-        let excess = total.saturating_sub(self.earned.count.into());
-        self.idle = self.idle.saturating_add(excess);
+        i128::from(counted) + i128::from(more) - i128::from(self.idle) - i128::from(self.earned.count)
+    }
+
+    /// Leaves without effect what was completed beyond the awards: an edit changes what comes, not what was.
+    pub fn drop_excess(&mut self, more: u64) {
+        let excess = self.pending(more);
+        self.idle_away(excess);
+    }
+
+    /// Leaves without effect what an epoch that is over has completed without an award, so that no later epoch awards it.
+    pub fn drop_beyond(&mut self, pending: i128) {
+        let excess = self.pending(0) - pending;
+        self.idle_away(excess);
+    }
+
+    fn idle_away(&mut self, excess: i128) {
+        self.idle = self
+            .idle
+            .saturating_add(u64::try_from(excess.max(0)).unwrap_or(u64::MAX));
     }
 
     /// The windows that have their award by the completions of any epoch that can still be taken back.

@@ -94,6 +94,8 @@ pub enum Deadline {
 pub(super) struct Grounds {
     /// The places of the evidence that is still known in full.
     pub places: Vec<usize>,
+    /// Evidence of which only a part is left for this completion, and how much that is.
+    pub partly: Vec<(usize, Decimal)>,
     /// What is only remembered in sums: a day, and how much there was by then.
     pub remembered: Vec<Evidence>,
 }

@@ -351,7 +351,7 @@ fn an_award_is_explained_by_what_it_rests_on() {
     );
     let expected = Grounds {
         places: vec![1, 2, 3],
-        remembered: Vec::new(),
+        ..Grounds::default()
     };
     assert_eq!(grounds, Ok(expected));
 }

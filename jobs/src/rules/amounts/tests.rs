@@ -178,16 +178,17 @@ fn a_step_rests_on_what_came_after_the_one_before() {
         of("2026-11-20", "20"),
     ];
     let sums = sums(amounts, &evidence);
-    for (day, nth, places) in [
-        ("2026-11-19", 1, vec![0, 1]),
+    for (day, nth, places, partly) in [
+        ("2026-11-19", 1, vec![0, 1], None),
         // What the 19th had too much went on.
-        ("2026-11-20", 1, vec![1, 2, 3]),
-        ("2026-11-20", 2, vec![4]),
-        ("2026-11-20", 3, vec![4]),
+        ("2026-11-20", 1, vec![2, 3], Some((1, decimal("3")))),
+        ("2026-11-20", 2, vec![4], None),
+        ("2026-11-20", 3, vec![4], None),
     ] {
         let day = date(day);
         let grounds = amounts.grounds(&sums, &evidence, Completion { day, nth });
         assert_eq!(grounds.places, places, "{day} {nth}");
+        assert_eq!(grounds.partly, Vec::from_iter(partly), "{day} {nth}");
     }
 }
 

@@ -36,6 +36,7 @@ impl Member {
             kept: &kept,
             after: &after,
             total: after.total(),
+            is_latest: true,
             today: date("2027-11-21"),
         };
         let mut places = Places {
@@ -254,6 +255,7 @@ fn only_a_window_that_is_over_is_forgotten() {
     member.grows(limit, &["2026-11-11", "2026-11-18"]);
     let none = Completions::default();
     let Member { earned, own, held } = &mut member;
+    assert!(!limit.settle(earned, own, &none, held, date("2026-11-15")));
     assert!(!limit.settle(earned, own, held, &none, date("2026-11-15")));
     assert!(limit.settle(earned, own, &none, &none, date("2026-11-18")));
     assert!(!limit.settle(earned, own, &none, &none, date("2026-11-22")));
@@ -291,6 +293,7 @@ fn the_last_number_there_is_ends_the_counting() {
         kept: &none,
         after: &after,
         total: u64::MAX,
+        is_latest: true,
         today: date("2026-11-21"),
     };
     let mut own = BTreeSet::new();
@@ -312,6 +315,7 @@ fn more_awards_than_anyone_can_have_meant_are_a_fault() {
         kept: &none,
         after: &thousands,
         total: 1_001,
+        is_latest: true,
         today: date("2026-11-21"),
     };
     let mut own = BTreeSet::new();

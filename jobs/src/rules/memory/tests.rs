@@ -15,7 +15,7 @@ fn nothing_heard_is_written_in_two_characters() {
 #[test]
 fn what_is_written_is_read_again() {
     let text = concat!(
-        r#"{"e":{"n":3,"w":["2026-11-09"]},"u":1795000000000000,"b":4,"i":2,"#,
+        r#"{"e":{"n":3,"p":2,"w":["2026-11-09"]},"u":1795000000000000,"b":4,"i":2,"#,
         r#""x":[{"k":1,"o":2,"w":["2026-11-16"],"s":{}},{"b":2,"v":3,"h":"2026-11-14","s":null}]}"#
     );
     let memory = read(text).expect("a memory");
@@ -48,8 +48,9 @@ fn what_an_edit_leaves_without_effect_is_not_counted_twice() {
 #[test]
 fn a_memory_that_contradicts_itself_is_a_fault() {
     for broken in [
-        r#"{"e":{"w":["2026-11-16"]}}"#,
-        r#"{"e":{"n":1,"w":["2026-11-16"]},"x":[{"w":["2026-11-09"],"s":null}]}"#,
+        r#"{"e":{"n":1,"w":["2026-11-16"]}}"#,
+        r#"{"e":{"n":1,"p":2}}"#,
+        r#"{"e":{"n":1,"p":1,"w":["2026-11-16"]},"x":[{"w":["2026-11-09"],"s":null}]}"#,
         r#"{"e":{},"x":[{"b":2,"s":null}]}"#,
         r#"{"e":{},"x":[{"b":2,"v":2,"s":null},{"s":null}]}"#,
         r#"{"e":{},"x":[{"s":null},{"s":null}]}"#,
