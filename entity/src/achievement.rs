@@ -53,6 +53,12 @@ pub struct Model {
     pub recorded_at: Timestamp,
     /// Whether it stands.
     pub status: AchievementStatus,
+    /// Why it was earned, as `jobs` writes it; none: nobody knows any more.
+    pub why: Option<String>,
+    /// When it was taken back.
+    pub revoked_at: Option<Timestamp>,
+    /// Why it was taken back, in the words of whoever did.
+    pub revocation_reason: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -79,7 +85,8 @@ struct Fresh {
     id: AchievementId,
 }
 
-/// Records achievements and returns the ids of those that were new; one whose key is there already changes nothing.
+/// Records achievements and returns the ids of those that were new; one whose key is there already, and stands, changes
+/// nothing.
 pub async fn insert_new(
     connection: &impl ConnectionTrait,
     achievements: &[Model],
@@ -103,16 +110,17 @@ pub async fn insert_new(
         .bool("sensitive", achievements.iter().map(|row| row.sensitive))
         .date("earned_on", achievements.iter().map(|row| row.earned_on))
         .int("recorded_at", achievements.iter().map(|row| row.recorded_at.0))
-        .text("status", achievements.iter().map(|row| row.status.as_str()));
+        .text("status", achievements.iter().map(|row| row.status.as_str()))
+        .text_or_null("why", achievements.iter().map(|row| row.why.clone()));
     let fresh: Vec<Fresh> = Sql::on(
         connection,
         "INSERT INTO achievement (employer_id, id, member_id, incentive_id, incentive_version, program_id, period_key, ordinal, title,
-         sensitive, earned_on, recorded_at, status)
+         sensitive, earned_on, recorded_at, status, why)
          SELECT employer_id, id, member_id, incentive_id, incentive_version, program_id, period_key, ordinal, title,
-         sensitive, earned_on, recorded_at, status FROM ",
+         sensitive, earned_on, recorded_at, status, why FROM ",
     )
     .rows(rows)
-    .push(" AS fresh WHERE true ON CONFLICT (employer_id, incentive_id, member_id, period_key, ordinal) DO NOTHING RETURNING id")
+    .push(" AS fresh WHERE true ON CONFLICT (employer_id, incentive_id, member_id, period_key, ordinal) WHERE status = 'EARNED' DO NOTHING RETURNING id")
     .all(connection)
     .await?;
     Ok(fresh.into_iter().map(|row| row.id).collect())
@@ -154,6 +162,86 @@ pub async fn list(
         select = select.filter(Column::Sensitive.eq(false));
     }
     page::read(connection, select, Column::Id, page).await
+}
+
+/// The achievements that stand in these cases (employer, member, incentive), in the order in which they were recorded; one statement
+/// however many.
+pub async fn list_standing(
+    connection: &impl ConnectionTrait,
+    wanted: &[(EmployerId, MemberId, IncentiveId)],
+) -> Result<Vec<Model>, DbErr> {
+    let rows = Rows::new()
+        .id("employer_id", wanted.iter().map(|(employer, _, _)| *employer))
+        .id("member_id", wanted.iter().map(|(_, member, _)| *member))
+        .id("incentive_id", wanted.iter().map(|(_, _, incentive)| *incentive));
+    Sql::on(connection, "SELECT achievement.* FROM ")
+        .rows(rows)
+        .push(
+            " AS wanted JOIN achievement ON achievement.employer_id = wanted.employer_id AND achievement.member_id = wanted.member_id
+             AND achievement.incentive_id = wanted.incentive_id AND achievement.status = 'EARNED' ORDER BY achievement.id",
+        )
+        .all(connection)
+        .await
+}
+
+/// Takes achievements back, each with a reason or none, and returns the ids of those that stood until now; one statement however many.
+pub async fn revoke(
+    connection: &impl ConnectionTrait,
+    revoked: &[(EmployerId, AchievementId, Option<String>)],
+    at: Timestamp,
+) -> Result<Vec<AchievementId>, DbErr> {
+    let rows = Rows::new()
+        .id("employer_id", revoked.iter().map(|(employer, _, _)| *employer))
+        .id("id", revoked.iter().map(|(_, id, _)| *id))
+        .text_or_null("reason", revoked.iter().map(|(_, _, reason)| reason.clone()));
+    let rows: Vec<Fresh> = Sql::on(
+        connection,
+        "UPDATE achievement SET status = 'REVOKED', revoked_at = ",
+    )
+    .bind(at)
+    .push(", revocation_reason = wanted.reason FROM ")
+    .rows(rows)
+    .push(
+        " AS wanted WHERE achievement.employer_id = wanted.employer_id AND achievement.id = wanted.id
+             AND achievement.status = 'EARNED' RETURNING achievement.id",
+    )
+    .all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+/// Says why achievements were earned; one statement however many.
+pub async fn set_why(
+    connection: &impl ConnectionTrait,
+    reasons: &[(EmployerId, AchievementId, Option<String>)],
+) -> Result<(), DbErr> {
+    let rows = Rows::new()
+        .id("employer_id", reasons.iter().map(|(employer, _, _)| *employer))
+        .id("id", reasons.iter().map(|(_, id, _)| *id))
+        .text_or_null("why", reasons.iter().map(|(_, _, why)| why.clone()));
+    Sql::on(connection, "UPDATE achievement SET why = wanted.why FROM ")
+        .rows(rows)
+        .push(" AS wanted WHERE achievement.employer_id = wanted.employer_id AND achievement.id = wanted.id")
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+/// Forgets why the member's achievements were earned or taken back; that they were stays.
+pub async fn forget_member(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    member: MemberId,
+) -> Result<u64, DbErr> {
+    Sql::on(
+        connection,
+        "UPDATE achievement SET why = NULL, revocation_reason = NULL WHERE employer_id = ",
+    )
+    .bind(employer)
+    .push(" AND member_id = ")
+    .bind(member)
+    .execute(connection)
+    .await
 }
 
 /// How much was achieved for one incentive.

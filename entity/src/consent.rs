@@ -96,6 +96,20 @@ pub async fn list(
         .await
 }
 
+/// Forgets what the member has said.
+pub async fn forget_member(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    member: MemberId,
+) -> Result<u64, DbErr> {
+    Sql::on(connection, "DELETE FROM consent WHERE employer_id = ")
+        .bind(employer)
+        .push(" AND member_id = ")
+        .bind(member)
+        .execute(connection)
+        .await
+}
+
 /// Whether a member's words and the employer's default together allow sharing with a partner.
 pub fn allows(words: &[&Consent], partner: PartnerId, default: bool) -> bool {
     let said = |about: Option<PartnerId>| {

@@ -8,6 +8,7 @@
 //! Durability: SQLite runs with `synchronous = FULL`, so an acknowledged commit survives a power cut; PostgreSQL runs with the
 //! server's own `synchronous_commit` (on, unless the operator has changed it).
 
+pub(crate) mod expiry;
 pub mod sql;
 
 use std::sync::Arc;

@@ -105,6 +105,38 @@ pub async fn count(connection: &impl ConnectionTrait) -> Result<u64, DbErr> {
     Ok(row.and_then(|row| u64::try_from(row.count).ok()).unwrap_or(0))
 }
 
+/// Forgets at most `limit` of the employer's dead events that happened before an instant; says how many.
+pub async fn purge(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    occurred_before: Timestamp,
+    limit: u64,
+) -> Result<u64, DbErr> {
+    Sql::on(connection, "DELETE FROM dead_event WHERE (employer_id, id) IN (SELECT employer_id, id FROM dead_event WHERE employer_id = ")
+        .bind(employer)
+        .push(" AND occurred_at < ")
+        .bind(occurred_before)
+        .push(" LIMIT ")
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .push(")")
+        .execute(connection)
+        .await
+}
+
+/// Forgets the member's dead events.
+pub async fn forget_member(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    member: MemberId,
+) -> Result<u64, DbErr> {
+    Sql::on(connection, "DELETE FROM dead_event WHERE employer_id = ")
+        .bind(employer)
+        .push(" AND member_id = ")
+        .bind(member)
+        .execute(connection)
+        .await
+}
+
 impl Model {
     /// The event as it goes back into the queue, with all its tries before it.
     pub fn revived(self, due_at: Timestamp) -> Event {

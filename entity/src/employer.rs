@@ -1,7 +1,8 @@
 //! Employers: the tenants.
 
-use sea_orm::QueryFilter;
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::entity::prelude::*;
+use sea_orm::{FromQueryResult, QueryFilter};
 
 use crate::clock::Timestamp;
 use crate::db;
@@ -46,9 +47,22 @@ pub struct Model {
     pub catalogue_version: i64,
     /// When it was created.
     pub created_at: Timestamp,
+    /// Whether it is for trying out: then its clock can be put forward.
+    pub sandbox: bool,
+    /// By how much its clock is ahead, in microseconds.
+    pub clock_offset_micros: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    /// What the clock of this employer shows when the real one shows `clock_now`. All that is said of its facts goes by it.
+    pub fn now(&self, clock_now: DateTime<Utc>) -> DateTime<Utc> {
+        clock_now
+            .checked_add_signed(TimeDelta::microseconds(self.clock_offset_micros))
+            .unwrap_or(clock_now)
+    }
+}
 
 /// Writes a new employer; false when the key is taken.
 pub async fn insert(connection: &impl ConnectionTrait, employer: Model) -> Result<bool, DbErr> {
@@ -86,6 +100,31 @@ pub async fn list_by_ids(
         .await
 }
 
+/// The catalogue versions of these employers, which stay as they are until the transaction ends.
+pub async fn lock_catalogues(
+    connection: &impl ConnectionTrait,
+    ids: Vec<EmployerId>,
+) -> Result<Vec<(EmployerId, i64)>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: EmployerId,
+        catalogue_version: i64,
+    }
+    let rows: Vec<Row> = Sql::on(
+        connection,
+        "SELECT employer.id, employer.catalogue_version FROM employer JOIN ",
+    )
+    .rows(Rows::new().id("id", ids))
+    .push(" AS wanted ON employer.id = wanted.id")
+    .either("", " ORDER BY employer.id FOR SHARE OF employer")
+    .all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.id, row.catalogue_version))
+        .collect())
+}
+
 /// Says that the employer's menu, programs or incentives have changed, to all who keep them in memory.
 pub async fn touch_catalogue(connection: &impl ConnectionTrait, id: EmployerId) -> Result<(), DbErr> {
     Sql::on(
@@ -96,4 +135,22 @@ pub async fn touch_catalogue(connection: &impl ConnectionTrait, id: EmployerId) 
     .execute(connection)
     .await
     .map(|_| ())
+}
+
+/// Puts the clock of a sandbox forward; false when it is no sandbox, or its clock is as far ahead already. Whoever keeps the employer
+/// in memory is told as if its catalogue had changed.
+pub async fn set_clock_offset(
+    connection: &impl ConnectionTrait,
+    id: EmployerId,
+    micros: i64,
+) -> Result<bool, DbErr> {
+    let rows = Sql::on(connection, "UPDATE employer SET clock_offset_micros = ")
+        .bind(micros)
+        .push(", catalogue_version = catalogue_version + 1 WHERE id = ")
+        .bind(id)
+        .push(" AND sandbox AND clock_offset_micros < ")
+        .bind(micros)
+        .execute(connection)
+        .await?;
+    Ok(rows == 1)
 }

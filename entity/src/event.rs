@@ -57,6 +57,9 @@ pub struct Event {
     pub due_at: Timestamp,
 }
 
+/// When a held event is due: not before it is released. For the incentive of a program that is paused.
+pub const HELD: Timestamp = Timestamp(i64::MAX);
+
 const COLUMNS: &str = "employer_id, id, member_id, event_type_id, source, event_id, occurred_at, received_at, local_time, time_zone, \
                        zone_origin, properties, only_incentive_id, attempts, due_at";
 
@@ -135,7 +138,7 @@ pub async fn take(
     Ok(rows == 1)
 }
 
-/// How many events wait, due or not.
+/// How many events wait: due, not yet due, or held.
 pub async fn count(connection: &impl ConnectionTrait) -> Result<i64, DbErr> {
     Ok(Sql::on(connection, "SELECT count(*) AS count FROM event")
         .one::<Count>(connection)
@@ -143,12 +146,48 @@ pub async fn count(connection: &impl ConnectionTrait) -> Result<i64, DbErr> {
         .map_or(0, |row| row.count))
 }
 
-/// When the next event is due; none: the queue is empty.
+/// When the next event is due; none: the queue is empty, or all that stands in it is held.
 pub async fn next_due(connection: &impl ConnectionTrait) -> Result<Option<Timestamp>, DbErr> {
-    let row = Sql::on(connection, "SELECT due_at FROM event ORDER BY due_at LIMIT 1")
+    let row = Sql::on(connection, "SELECT due_at FROM event WHERE due_at < ")
+        .bind(HELD)
+        .push(" ORDER BY due_at LIMIT 1")
         .one::<Due>(connection)
         .await?;
     Ok(row.map(|row| row.due_at))
+}
+
+/// Makes the held events of these incentives due; says how many.
+pub async fn release(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    incentives: &[IncentiveId],
+    now: Timestamp,
+) -> Result<u64, DbErr> {
+    Sql::on(connection, "UPDATE event SET due_at = ")
+        .bind(now)
+        .push(" WHERE due_at = ")
+        .bind(HELD)
+        .push(" AND employer_id = ")
+        .bind(employer)
+        .push(" AND only_incentive_id IN (SELECT id FROM ")
+        .rows(Rows::new().id("id", incentives.iter().copied()))
+        .push(" AS wanted)")
+        .execute(connection)
+        .await
+}
+
+/// Takes the member's events out of the queue.
+pub async fn forget_member(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    member: MemberId,
+) -> Result<u64, DbErr> {
+    Sql::on(connection, "DELETE FROM event WHERE employer_id = ")
+        .bind(employer)
+        .push(" AND member_id = ")
+        .bind(member)
+        .execute(connection)
+        .await
 }
 
 #[derive(FromQueryResult)]

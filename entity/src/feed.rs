@@ -11,7 +11,7 @@ use crate::achievement::AchievementStatus;
 use crate::clock::Timestamp;
 use crate::db::Kind;
 use crate::db::sql::{Rows, Sql};
-use crate::id::{AchievementId, EmployerId, FeedEntryId, IncentiveId, PartnerId, ProgramId};
+use crate::id::{AchievementId, EmployerId, FeedEntryId, IncentiveId, MemberId, PartnerId, ProgramId};
 use crate::text_enum;
 
 text_enum! {
@@ -19,6 +19,8 @@ text_enum! {
     FeedEntryKind {
         /// A member has earned an achievement.
         AchievementEarned = "ACHIEVEMENT_EARNED",
+        /// An achievement was taken back.
+        AchievementRevoked = "ACHIEVEMENT_REVOKED",
     }
 }
 
@@ -68,7 +70,7 @@ pub struct Entry {
     pub earned_on: NaiveDate,
     /// Counts 1, 2, 3 inside the limit's window.
     pub ordinal: i32,
-    /// Whether it stands.
+    /// Whether it stands, as this entry tells it: an entry never changes, a later one tells what comes later.
     pub status: AchievementStatus,
 }
 
@@ -142,7 +144,8 @@ pub async fn append(connection: &impl ConnectionTrait, entries: Vec<NewEntry>) -
 
 const ENTRY: &str = "SELECT feed_entry.position, feed_entry.id, feed_entry.employer_id, feed_entry.kind, feed_entry.member_ref,
      feed_entry.recorded_at, feed_entry.achievement_id, achievement.incentive_id, achievement.program_id, achievement.title,
-     achievement.earned_on, achievement.ordinal, achievement.status
+     achievement.earned_on, achievement.ordinal,
+     CASE feed_entry.kind WHEN 'ACHIEVEMENT_REVOKED' THEN 'REVOKED' ELSE 'EARNED' END AS status
      FROM feed_entry JOIN achievement ON achievement.employer_id = feed_entry.employer_id AND achievement.id = feed_entry.achievement_id
      WHERE feed_entry.partner_id = ";
 
@@ -202,4 +205,55 @@ pub async fn head(connection: &impl ConnectionTrait, partner: PartnerId) -> Resu
     .one(connection)
     .await?;
     Ok(head.map_or(0, |head| head.position))
+}
+
+#[derive(FromQueryResult)]
+struct Told {
+    achievement_id: AchievementId,
+    partner_id: PartnerId,
+}
+
+/// Which partners were told that these achievements were earned, in no order; one statement however many.
+pub async fn told(
+    connection: &impl ConnectionTrait,
+    wanted: &[(EmployerId, AchievementId)],
+) -> Result<Vec<(AchievementId, PartnerId)>, DbErr> {
+    let rows = Rows::new()
+        .id("employer_id", wanted.iter().map(|(employer, _)| *employer))
+        .id(
+            "achievement_id",
+            wanted.iter().map(|(_, achievement)| *achievement),
+        );
+    let told: Vec<Told> = Sql::on(connection, "SELECT feed_entry.achievement_id, feed_entry.partner_id FROM ")
+        .rows(rows)
+        .push(
+            " AS wanted JOIN feed_entry ON feed_entry.employer_id = wanted.employer_id
+             AND feed_entry.achievement_id = wanted.achievement_id AND feed_entry.kind = 'ACHIEVEMENT_EARNED'",
+        )
+        .all(connection)
+        .await?;
+    Ok(told
+        .into_iter()
+        .map(|row| (row.achievement_id, row.partner_id))
+        .collect())
+}
+
+/// Takes the member's names out of the entries about it; the entries keep their ids and positions.
+pub async fn forget_member(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    member: MemberId,
+) -> Result<u64, DbErr> {
+    Sql::on(
+        connection,
+        "UPDATE feed_entry SET member_ref = 'erased' WHERE employer_id = ",
+    )
+    .bind(employer)
+    .push(" AND achievement_id IN (SELECT id FROM achievement WHERE employer_id = ")
+    .bind(employer)
+    .push(" AND member_id = ")
+    .bind(member)
+    .push(")")
+    .execute(connection)
+    .await
 }

@@ -84,6 +84,8 @@ typed_ids! {
     ClientId = "cli";
     /// An accepted event while it is queued.
     QueuedEventId = "evt";
+    /// An evaluated event that is kept for its member to see.
+    KeptEventId = "kev";
     /// An achievement.
     AchievementId = "ach";
     /// An entry of a partner's feed.

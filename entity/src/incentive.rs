@@ -32,6 +32,8 @@ pub struct Model {
     pub sensitive: bool,
     /// When it was created.
     pub created_at: Timestamp,
+    /// When it was retired: what happens from then on does not count.
+    pub retired_at: Option<Timestamp>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -53,7 +55,12 @@ pub struct Version {
     pub effective_from: Option<Timestamp>,
     /// When it was published.
     pub published_at: Timestamp,
+    /// Whether members start anew with it, instead of going on from where the version before has left them.
+    pub restarts: bool,
 }
+
+const VERSION: &str = "SELECT incentive_id, version, event_types, definition, outcomes, effective_from, published_at, restarts \
+                       FROM incentive_version WHERE employer_id = ";
 
 /// Writes a new incentive with its first version; false when the employer has one of this key.
 pub async fn insert(
@@ -65,29 +72,76 @@ pub async fn insert(
     if !db::insert_new::<Entity>(connection, incentive).await? {
         return Ok(false);
     }
-    Sql::on(
+    insert_version(connection, employer, first).await
+}
+
+/// Writes a further version; false when the incentive has one of this number.
+pub async fn insert_version(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    version: Version,
+) -> Result<bool, DbErr> {
+    let rows = Sql::on(
         connection,
-        "INSERT INTO incentive_version (employer_id, incentive_id, version, event_types, definition, outcomes, effective_from, published_at) VALUES (",
+        "INSERT INTO incentive_version (employer_id, incentive_id, version, event_types, definition, outcomes, effective_from, published_at, restarts) VALUES (",
     )
     .bind(employer)
     .push(", ")
-    .bind(first.incentive_id)
+    .bind(version.incentive_id)
     .push(", ")
-    .bind(first.version)
+    .bind(version.version)
     .push(", ")
-    .bind(first.event_types)
+    .bind(version.event_types)
     .push(", ")
-    .bind(first.definition)
+    .bind(version.definition)
     .push(", ")
-    .bind(first.outcomes)
+    .bind(version.outcomes)
     .push(", ")
-    .bind(first.effective_from)
+    .bind(version.effective_from)
     .push(", ")
-    .bind(first.published_at)
-    .push(")")
+    .bind(version.published_at)
+    .push(", ")
+    .bind(version.restarts)
+    .push(") ON CONFLICT DO NOTHING")
     .execute(connection)
     .await?;
-    Ok(true)
+    Ok(rows == 1)
+}
+
+/// Writes an incentive's name, description and whether it is sensitive.
+pub async fn update(connection: &impl ConnectionTrait, incentive: &Model) -> Result<(), DbErr> {
+    Sql::on(connection, "UPDATE incentive SET name = ")
+        .bind(incentive.name.as_str())
+        .push(", description = ")
+        .bind(incentive.description.clone())
+        .push(", sensitive = ")
+        .bind(incentive.sensitive)
+        .push(" WHERE employer_id = ")
+        .bind(incentive.employer_id)
+        .push(" AND id = ")
+        .bind(incentive.id)
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+/// Retires an incentive; false when it was retired before.
+pub async fn retire(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    id: IncentiveId,
+    at: Timestamp,
+) -> Result<bool, DbErr> {
+    let rows = Sql::on(connection, "UPDATE incentive SET retired_at = ")
+        .bind(at)
+        .push(" WHERE employer_id = ")
+        .bind(employer)
+        .push(" AND id = ")
+        .bind(id)
+        .push(" AND retired_at IS NULL")
+        .execute(connection)
+        .await?;
+    Ok(rows == 1)
 }
 
 /// The employer's incentive of this id.
@@ -160,9 +214,24 @@ pub async fn list_versions(
     connection: &impl ConnectionTrait,
     employer: EmployerId,
 ) -> Result<Vec<Version>, DbErr> {
-    Sql::on(connection, "SELECT incentive_id, version, event_types, definition, outcomes, effective_from, published_at FROM incentive_version WHERE employer_id = ")
+    Sql::on(connection, VERSION)
         .bind(employer)
         .push(" ORDER BY incentive_id, version")
+        .all(connection)
+        .await
+}
+
+/// Every version of one incentive, oldest first.
+pub async fn list_versions_of(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    id: IncentiveId,
+) -> Result<Vec<Version>, DbErr> {
+    Sql::on(connection, VERSION)
+        .bind(employer)
+        .push(" AND incentive_id = ")
+        .bind(id)
+        .push(" ORDER BY version")
         .all(connection)
         .await
 }
@@ -173,7 +242,7 @@ pub async fn latest_version(
     employer: EmployerId,
     id: IncentiveId,
 ) -> Result<Option<Version>, DbErr> {
-    Sql::on(connection, "SELECT incentive_id, version, event_types, definition, outcomes, effective_from, published_at FROM incentive_version WHERE employer_id = ")
+    Sql::on(connection, VERSION)
         .bind(employer)
         .push(" AND incentive_id = ")
         .bind(id)

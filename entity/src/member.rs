@@ -9,6 +9,9 @@ use crate::db::Kind;
 use crate::db::sql::{self, Rows, Sql};
 use crate::id::{EmployerId, MemberId};
 use crate::page::{self, Page, Slice};
+use crate::{
+    achievement, consent, contribution, dead_event, event, feed, kept_event, progress, receipt, retraction,
+};
 
 /// A member.
 #[sea_orm::model]
@@ -39,6 +42,8 @@ pub struct Model {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// When it was erased; then nothing here tells who it was.
+    pub erased_at: Option<Timestamp>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -52,6 +57,8 @@ pub struct Subject {
     pub id: MemberId,
     /// What conditions may ask.
     pub attributes: Json,
+    /// When it was erased.
+    pub erased_at: Option<Timestamp>,
 }
 
 /// The employer's member of this id.
@@ -63,7 +70,7 @@ pub async fn find(
     Entity::find_by_id((employer, id)).one(connection).await
 }
 
-/// The employer's member of this external id.
+/// The employer's member of this external id; never one that was erased, whatever its row is called.
 pub async fn find_by_external_id(
     connection: &impl ConnectionTrait,
     employer: EmployerId,
@@ -76,11 +83,12 @@ pub async fn find_by_external_id(
     Entity::find()
         .filter(Column::EmployerId.eq(employer))
         .filter(Column::ExternalId.eq(external_id))
+        .filter(Column::ErasedAt.is_null())
         .one(connection)
         .await
 }
 
-/// A page of the employer's members.
+/// A page of the employer's members, without those that were erased.
 pub async fn list(
     connection: &impl ConnectionTrait,
     employer: EmployerId,
@@ -88,14 +96,17 @@ pub async fn list(
 ) -> Result<Slice<Model>, DbErr> {
     page::read(
         connection,
-        Entity::find().filter(Column::EmployerId.eq(employer)),
+        Entity::find()
+            .filter(Column::EmployerId.eq(employer))
+            .filter(Column::ErasedAt.is_null()),
         Column::Id,
         page,
     )
     .await
 }
 
-/// The members of these (employer, external id), in no order; one statement however many.
+/// The members of these (employer, external id), in no order; one statement however many. Until the transaction ends none of them can
+/// be erased, so that what is written about a member is written before its erasure or not at all.
 pub async fn list_by_external_ids(
     connection: &impl ConnectionTrait,
     wanted: &[(EmployerId, String)],
@@ -106,11 +117,16 @@ pub async fn list_by_external_ids(
             "external_id",
             wanted.iter().map(|(_, external_id)| external_id.as_str()),
         );
-    Sql::on(connection, "SELECT member.* FROM ")
-        .rows(rows)
-        .push(" AS wanted JOIN member ON member.employer_id = wanted.employer_id AND member.external_id = wanted.external_id")
-        .all(connection)
-        .await
+    let sql = Sql::on(connection, "SELECT member.* FROM ").rows(rows).push(
+        " AS wanted JOIN member ON member.employer_id = wanted.employer_id AND member.external_id = wanted.external_id
+         WHERE member.erased_at IS NULL",
+    );
+    let sql = match Kind::of(connection) {
+        Kind::Sqlite => sql,
+        // The lock that the foreign keys take anyway: of all that happens to a member only an erasure waits for it.
+        Kind::Postgres => sql.push(" FOR KEY SHARE OF member"),
+    };
+    sql.all(connection).await
 }
 
 /// The members of these ids, in no order; one statement however many.
@@ -130,7 +146,7 @@ pub async fn lock(
 ) -> Result<Vec<Subject>, DbErr> {
     let sql = Sql::on(
         connection,
-        "SELECT member.employer_id, member.id, member.attributes FROM ",
+        "SELECT member.employer_id, member.id, member.attributes, member.erased_at FROM ",
     )
     .rows(keys(wanted))
     .push(" AS wanted JOIN member ON member.employer_id = wanted.employer_id AND member.id = wanted.id");
@@ -174,6 +190,48 @@ pub async fn update(connection: &impl ConnectionTrait, members: &[Model]) -> Res
     .execute(connection)
     .await
     .map(|_| ())
+}
+
+/// Erases a member: takes from it whatever tells who it was, `marker` in the place of its external id, and forgets its events and all
+/// that is known by them. What it has achieved stays for the counts, without the reasons. False when it was erased before.
+pub async fn erase(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    member: MemberId,
+    marker: &str,
+    at: Timestamp,
+) -> Result<bool, DbErr> {
+    // A worker takes events before it locks their members. Waiting for those it has taken without the lock, nobody waits for us.
+    event::forget_member(connection, employer, member).await?;
+    // Then the lock under which the member's events are evaluated; what has come in between is forgotten below.
+    let rows = Sql::on(connection, "UPDATE member SET external_id = ")
+        .bind(marker)
+        .push(", time_zone = NULL, locale = NULL, email = NULL, eligible_from = NULL, eligible_until = NULL, attributes = '{}', updated_at = ")
+        .bind(at)
+        .push(", erased_at = ")
+        .bind(at)
+        .push(" WHERE employer_id = ")
+        .bind(employer)
+        .push(" AND id = ")
+        .bind(member)
+        .push(" AND erased_at IS NULL")
+        .execute(connection)
+        .await?;
+    if rows == 0 {
+        return Ok(false);
+    }
+    consent::forget_member(connection, employer, member).await?;
+    event::forget_member(connection, employer, member).await?;
+    dead_event::forget_member(connection, employer, member).await?;
+    kept_event::forget_member(connection, employer, member).await?;
+    // Before the receipts and contributions, by which they are known to be this member's.
+    retraction::forget_member(connection, employer, member).await?;
+    contribution::forget_member(connection, employer, member).await?;
+    progress::forget_member(connection, employer, member).await?;
+    receipt::forget_member(connection, employer, member).await?;
+    achievement::forget_member(connection, employer, member).await?;
+    feed::forget_member(connection, employer, member).await?;
+    Ok(true)
 }
 
 fn keys(wanted: &[(EmployerId, MemberId)]) -> Rows {

@@ -26,12 +26,8 @@ pub async fn list(
     connection: &impl ConnectionTrait,
     wanted: &[(EmployerId, MemberId, IncentiveId)],
 ) -> Result<Vec<Progress>, DbErr> {
-    let rows = Rows::new()
-        .id("employer_id", wanted.iter().map(|(employer, _, _)| *employer))
-        .id("member_id", wanted.iter().map(|(_, member, _)| *member))
-        .id("incentive_id", wanted.iter().map(|(_, _, incentive)| *incentive));
     Sql::on(connection, "SELECT progress.* FROM ")
-        .rows(rows)
+        .rows(keys(wanted))
         .push(
             " AS wanted JOIN progress ON progress.employer_id = wanted.employer_id AND progress.member_id = wanted.member_id
              AND progress.incentive_id = wanted.incentive_id",
@@ -80,4 +76,71 @@ pub async fn put(connection: &impl ConnectionTrait, progress: &[Progress]) -> Re
         .execute(connection)
         .await
         .map(|_| ())
+}
+
+/// Deletes progress of these (employer, member, incentive); one statement however many.
+pub async fn delete(
+    connection: &impl ConnectionTrait,
+    wanted: &[(EmployerId, MemberId, IncentiveId)],
+) -> Result<u64, DbErr> {
+    Sql::on(
+        connection,
+        "DELETE FROM progress WHERE (employer_id, member_id, incentive_id) IN (SELECT employer_id, member_id, incentive_id FROM ",
+    )
+    .rows(keys(wanted))
+    .push(" AS wanted)")
+    .execute(connection)
+    .await
+}
+
+/// At most `limit` rows after a key, in the order of the keys, that have not changed since an instant. The instant is one of the real
+/// clock: a row of a sandbox is compared with what the sandbox's clock shows then. Spans employers.
+pub async fn list_stale(
+    connection: &impl ConnectionTrait,
+    after: Option<(EmployerId, MemberId, IncentiveId)>,
+    updated_before: Timestamp,
+    limit: u64,
+) -> Result<Vec<Progress>, DbErr> {
+    // A cross join, so that SQLite walks along the key instead of sorting what it finds by employer.
+    let sql = Sql::on(
+        connection,
+        "SELECT progress.* FROM progress CROSS JOIN employer WHERE employer.id = progress.employer_id AND progress.updated_at - employer.clock_offset_micros < ",
+    )
+    .bind(updated_before);
+    let sql = match after {
+        None => sql,
+        Some((employer, member, incentive)) => sql
+            .push(" AND (progress.employer_id, progress.member_id, progress.incentive_id) > (")
+            .bind(employer)
+            .push(", ")
+            .bind(member)
+            .push(", ")
+            .bind(incentive)
+            .push(")"),
+    };
+    sql.push(" ORDER BY progress.employer_id, progress.member_id, progress.incentive_id LIMIT ")
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .all(connection)
+        .await
+}
+
+/// Forgets how far the member is.
+pub async fn forget_member(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    member: MemberId,
+) -> Result<u64, DbErr> {
+    Sql::on(connection, "DELETE FROM progress WHERE employer_id = ")
+        .bind(employer)
+        .push(" AND member_id = ")
+        .bind(member)
+        .execute(connection)
+        .await
+}
+
+fn keys(wanted: &[(EmployerId, MemberId, IncentiveId)]) -> Rows {
+    Rows::new()
+        .id("employer_id", wanted.iter().map(|(employer, _, _)| *employer))
+        .id("member_id", wanted.iter().map(|(_, member, _)| *member))
+        .id("incentive_id", wanted.iter().map(|(_, _, incentive)| *incentive))
 }

@@ -1,11 +1,12 @@
-//! Receipts: by which an event that was accepted is known again. A receipt holds the identity and a digest of the body, never the
-//! body, for as long as the event could be accepted once more.
+//! Receipts: by which an event that was accepted is known again. A receipt holds the identity, whom and what it is about and a digest
+//! of the body, never the body, for as long as the event could be accepted once more.
 
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use crate::clock::Timestamp;
+use crate::db::expiry::Expiring;
 use crate::db::sql::{Rows, Sql};
-use crate::id::EmployerId;
+use crate::id::{EmployerId, EventTypeId, MemberId};
 
 /// The identity of an event: unique within an employer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, FromQueryResult)]
@@ -16,6 +17,25 @@ pub struct Identity {
     pub source: String,
     /// The sender's own id.
     pub event_id: String,
+}
+
+impl Identity {
+    /// The rows of these identities.
+    pub(crate) fn rows(identities: &[Self]) -> Rows {
+        Rows::new()
+            .id(
+                "employer_id",
+                identities.iter().map(|identity| identity.employer_id),
+            )
+            .text(
+                "source",
+                identities.iter().map(|identity| identity.source.as_str()),
+            )
+            .text(
+                "event_id",
+                identities.iter().map(|identity| identity.event_id.as_str()),
+            )
+    }
 }
 
 /// A receipt.
@@ -29,6 +49,10 @@ pub struct Receipt {
     pub accepted_at: Timestamp,
     /// From then on the event would be too late anyway.
     pub expires_at: Timestamp,
+    /// Whom the event is about.
+    pub member_id: MemberId,
+    /// What happened.
+    pub event_type_id: EventTypeId,
 }
 
 /// What a receipt says of an event that came again.
@@ -42,6 +66,10 @@ pub struct Known {
     pub event_id: String,
     /// SHA-256 of the body that was accepted.
     pub body_digest: Vec<u8>,
+    /// Whom it is about; none: the receipt was written before that was kept.
+    pub member_id: Option<MemberId>,
+    /// What happened; none: likewise.
+    pub event_type_id: Option<EventTypeId>,
 }
 
 /// Writes receipts and returns the identities that were new. The order of the keys is the order of the locks, so two transactions
@@ -72,11 +100,16 @@ pub async fn insert_new(
             "accepted_at",
             receipts.iter().map(|receipt| receipt.accepted_at.0),
         )
-        .int("expires_at", receipts.iter().map(|receipt| receipt.expires_at.0));
+        .int("expires_at", receipts.iter().map(|receipt| receipt.expires_at.0))
+        .id("member_id", receipts.iter().map(|receipt| receipt.member_id))
+        .id(
+            "event_type_id",
+            receipts.iter().map(|receipt| receipt.event_type_id),
+        );
     Sql::on(
         connection,
-        "INSERT INTO receipt (employer_id, source, event_id, body_digest, accepted_at, expires_at)
-         SELECT employer_id, source, event_id, body_digest, accepted_at, expires_at FROM ",
+        "INSERT INTO receipt (employer_id, source, event_id, body_digest, accepted_at, expires_at, member_id, event_type_id)
+         SELECT employer_id, source, event_id, body_digest, accepted_at, expires_at, member_id, event_type_id FROM ",
     )
     .rows(rows)
     .push(" AS fresh WHERE true ON CONFLICT DO NOTHING RETURNING employer_id, source, event_id")
@@ -86,21 +119,8 @@ pub async fn insert_new(
 
 /// The receipts of these identities, in no order; one statement however many.
 pub async fn list(connection: &impl ConnectionTrait, identities: &[Identity]) -> Result<Vec<Known>, DbErr> {
-    let rows = Rows::new()
-        .id(
-            "employer_id",
-            identities.iter().map(|identity| identity.employer_id),
-        )
-        .text(
-            "source",
-            identities.iter().map(|identity| identity.source.as_str()),
-        )
-        .text(
-            "event_id",
-            identities.iter().map(|identity| identity.event_id.as_str()),
-        );
-    Sql::on(connection, "SELECT receipt.employer_id, receipt.source, receipt.event_id, receipt.body_digest FROM ")
-        .rows(rows)
+    Sql::on(connection, "SELECT receipt.employer_id, receipt.source, receipt.event_id, receipt.body_digest, receipt.member_id, receipt.event_type_id FROM ")
+        .rows(Identity::rows(identities))
         .push(
             " AS wanted JOIN receipt ON receipt.employer_id = wanted.employer_id AND receipt.source = wanted.source
              AND receipt.event_id = wanted.event_id",
@@ -109,14 +129,26 @@ pub async fn list(connection: &impl ConnectionTrait, identities: &[Identity]) ->
         .await
 }
 
-/// Forgets at most `limit` receipts of events that would be too late by now; says how many.
+/// Forgets at most `limit` receipts of events that would be too late by now, by their employer's clock; says how many.
 pub async fn purge(connection: &impl ConnectionTrait, now: Timestamp, limit: u64) -> Result<u64, DbErr> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    Sql::on(connection, "DELETE FROM receipt WHERE (employer_id, source, event_id) IN (SELECT employer_id, source, event_id FROM receipt WHERE expires_at < ")
-        .bind(now)
-        .push(" ORDER BY expires_at LIMIT ")
-        .bind(limit)
-        .push(")")
+    let receipts = Expiring {
+        table: "receipt",
+        key: "employer_id, source, event_id",
+        only: "",
+    };
+    receipts.purge(connection, now, limit).await
+}
+
+/// Forgets the receipts of the member's events.
+pub async fn forget_member(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    member: MemberId,
+) -> Result<u64, DbErr> {
+    Sql::on(connection, "DELETE FROM receipt WHERE employer_id = ")
+        .bind(employer)
+        .push(" AND member_id = ")
+        .bind(member)
         .execute(connection)
         .await
 }

@@ -14,8 +14,8 @@ use entity::program::ProgramState;
 use entity::{employer, event_type, incentive, program};
 use sea_orm::{ConnectionTrait, DbErr};
 
-use crate::outcome::{self, AchievementOutcome, Outcome};
-use crate::rules::Incentive;
+use crate::outcome::{self, AchievementOutcome, Outcome, RetractionPolicy};
+use crate::rules::{Edition, Incentive};
 
 /// Days kept beyond an employer's greatest `maxLate` before progress may forget: an event is judged by when it was accepted, and
 /// its evaluation may come later, after an outage or from the dead letters.
@@ -27,10 +27,23 @@ pub struct Catalogue {
     version: i64,
     /// The employer, as it was read.
     pub employer: employer::Model,
-    event_types: HashMap<EventTypeId, String>,
+    event_types: HashMap<EventTypeId, EventKind>,
     incentives: Vec<Compiled>,
+    by_id: HashMap<IncentiveId, usize>,
     by_event_type: HashMap<String, Vec<usize>>,
+    by_achievement: HashMap<String, Vec<usize>>,
     max_late_days: i64,
+}
+
+/// What the evaluation has to know of an event type.
+#[derive(Debug)]
+pub struct EventKind {
+    /// Its key.
+    pub key: String,
+    /// How long after its occurrence an event is kept, in seconds; 0: not beyond its evaluation. Always 0 for a sensitive type.
+    pub retention_seconds: i64,
+    /// How long after its occurrence an event is accepted.
+    pub max_late_seconds: i64,
 }
 
 /// An incentive with its program and its versions.
@@ -40,6 +53,10 @@ pub struct Compiled {
     pub incentive: incentive::Model,
     /// The program it is in.
     pub program: program::Model,
+    /// Whether any version can be stopped for a member.
+    pub can_stop: bool,
+    /// Whether any version is earned by achievements.
+    pub is_built_on_others: bool,
     versions: Vec<Version>,
 }
 
@@ -50,6 +67,8 @@ pub struct Version {
     pub number: i32,
     event_types: Vec<String>,
     effective_from: Option<Timestamp>,
+    /// Whether members start anew with it.
+    restarts: bool,
     /// The rule with what follows from it; or why it cannot be evaluated, without a word about any member.
     pub ready: Result<Ready, String>,
 }
@@ -86,7 +105,10 @@ impl Catalogue {
             .filter_map(|incentive| {
                 let program = programs.get(&incentive.program_id)?.clone();
                 let versions = versions.remove(&incentive.id)?;
+                let ready = || versions.iter().filter_map(|version| version.ready.as_ref().ok());
                 Some(Compiled {
+                    can_stop: ready().any(|ready| ready.incentive.can_stop()),
+                    is_built_on_others: ready().any(|ready| !ready.incentive.of().is_empty()),
                     incentive,
                     program,
                     versions,
@@ -106,6 +128,25 @@ impl Catalogue {
                 by_event_type.entry(key.clone()).or_default().push(index);
             }
         }
+        let mut by_achievement: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, compiled) in incentives.iter().enumerate() {
+            let mut keys: Vec<&String> = compiled
+                .versions
+                .iter()
+                .filter_map(|version| version.ready.as_ref().ok())
+                .flat_map(|ready| ready.incentive.of())
+                .collect();
+            keys.sort_unstable();
+            keys.dedup();
+            for key in keys {
+                by_achievement.entry(key.clone()).or_default().push(index);
+            }
+        }
+        let by_id = incentives
+            .iter()
+            .enumerate()
+            .map(|(index, compiled)| (compiled.incentive.id, index))
+            .collect();
         let max_late_days = event_types
             .iter()
             .map(|row| row.max_late_seconds / 86_400 + 1)
@@ -114,39 +155,82 @@ impl Catalogue {
         Ok(Self {
             version: employer.catalogue_version,
             employer,
-            event_types: event_types.into_iter().map(|row| (row.id, row.key)).collect(),
+            event_types: event_types
+                .into_iter()
+                .map(|row| {
+                    let kind = EventKind {
+                        key: row.key,
+                        retention_seconds: row.retention_seconds,
+                        max_late_seconds: row.max_late_seconds,
+                    };
+                    (row.id, kind)
+                })
+                .collect(),
             incentives,
+            by_id,
             by_event_type,
+            by_achievement,
             max_late_days,
         })
     }
 
-    /// The key of an event type.
-    pub fn event_type(&self, id: EventTypeId) -> Option<&str> {
-        self.event_types.get(&id).map(String::as_str)
+    /// An event type of the employer.
+    pub fn event_type(&self, id: EventTypeId) -> Option<&EventKind> {
+        self.event_types.get(&id)
     }
 
-    /// The incentives of active programs of which a version names this event type.
+    /// The incentives of programs beyond their draft of which a version names this event type.
     pub fn matching(&self, event_type: &str) -> impl Iterator<Item = &Compiled> {
-        self.by_event_type
-            .get(event_type)
+        self.at(self.by_event_type.get(event_type))
+    }
+
+    /// The incentives of programs beyond their draft of which a version is earned by achievements of the incentive of this key.
+    pub fn built_on(&self, key: &str) -> impl Iterator<Item = &Compiled> {
+        self.at(self.by_achievement.get(key))
+    }
+
+    fn at<'a>(&'a self, indexes: Option<&'a Vec<usize>>) -> impl Iterator<Item = &'a Compiled> {
+        indexes
             .into_iter()
             .flatten()
             .filter_map(|index| self.incentives.get(*index))
-            .filter(|compiled| compiled.program.state == ProgramState::Active)
+            .filter(|compiled| compiled.program.state() != ProgramState::Draft)
+    }
+
+    /// An incentive with all that can follow from its achievements.
+    pub fn with_all_built_on<'a>(&'a self, compiled: &'a Compiled) -> Vec<&'a Compiled> {
+        let mut found = vec![compiled];
+        let mut next = 0;
+        while let Some(basis) = found.get(next).copied() {
+            next += 1;
+            for above in self.built_on(&basis.incentive.key) {
+                if found.iter().all(|known| known.incentive.id != above.incentive.id) {
+                    found.push(above);
+                }
+            }
+        }
+        found
     }
 
     /// The incentive of this id.
     pub fn find(&self, id: IncentiveId) -> Option<&Compiled> {
+        self.incentives.get(*self.by_id.get(&id)?)
+    }
+
+    /// The incentive of this key.
+    pub fn find_by_key(&self, key: &str) -> Option<&Compiled> {
         self.incentives
             .iter()
-            .find(|compiled| compiled.incentive.id == id)
+            .find(|compiled| compiled.incentive.key == key)
     }
 
     /// All incentives, in the order of their making.
     pub fn incentives(&self) -> &[Compiled] {
         &self.incentives
     }
+
+    /// No employer's horizon is nearer than this.
+    pub const SHORTEST_HORIZON_DAYS: i64 = GRACE_DAYS + 2;
 
     /// The day before which progress may forget: no event that happened earlier can still come to be evaluated. Two days are for
     /// the zones west of Greenwich and for programs whose day starts late.
@@ -159,14 +243,18 @@ impl Catalogue {
 }
 
 impl Compiled {
-    /// The version in force when an event occurred, if that version names the event's type.
+    /// The version in force when an event occurred, if that version names the event's type and nothing had ended by then.
     pub fn version_at(&self, occurred_at: DateTime<Utc>, event_type: &str) -> Option<&Version> {
-        let occurred_at = Timestamp::from(occurred_at);
-        let version = self
-            .versions
-            .iter()
-            .rev()
-            .find(|version| version.effective_from.is_none_or(|from| from <= occurred_at))?;
+        let instant = Timestamp::from(occurred_at);
+        if self
+            .incentive
+            .retired_at
+            .is_some_and(|retired| retired <= instant)
+            || !self.program.covers_instant(instant)
+        {
+            return None;
+        }
+        let version = self.current(occurred_at)?;
         version
             .event_types
             .iter()
@@ -174,13 +262,40 @@ impl Compiled {
             .then_some(version)
     }
 
-    /// The version in force now.
+    /// The versions as the rules see them.
+    pub fn editions(&self) -> Vec<Edition<'_>> {
+        let editions = self.versions.iter().map(|version| Edition {
+            number: version.number,
+            restarts: version.restarts,
+            effective_from: version.effective_from.map(Timestamp::instant),
+            rule: version.ready.as_ref().ok().map(|ready| &ready.incentive),
+        });
+        editions.collect()
+    }
+
+    /// The version of this number.
+    pub fn version(&self, number: i32) -> Option<&Version> {
+        self.versions.iter().find(|version| version.number == number)
+    }
+
+    /// The version in force at an instant.
     pub fn current(&self, now: DateTime<Utc>) -> Option<&Version> {
         let now = Timestamp::from(now);
         self.versions
             .iter()
             .rev()
             .find(|version| version.effective_from.is_none_or(|from| from <= now))
+    }
+}
+
+impl Ready {
+    /// What becomes of its achievement when what it rests on is taken back; a version without one has nothing to keep.
+    pub fn policy(&self, is_sensitive: bool) -> RetractionPolicy {
+        self.achievement
+            .as_ref()
+            .map_or(RetractionPolicy::Revoke, |achievement| {
+                achievement.retraction_policy(is_sensitive)
+            })
     }
 }
 
@@ -215,8 +330,32 @@ impl Version {
             number: row.version,
             event_types,
             effective_from: row.effective_from,
+            restarts: row.restarts,
             ready,
         }
+    }
+}
+
+/// What the employers of a batch have.
+#[derive(Debug, Default)]
+pub struct Employers(HashMap<EmployerId, Arc<Catalogue>>);
+
+impl Employers {
+    /// The catalogue of an employer of the batch.
+    pub fn get(&self, employer: EmployerId) -> Option<&Catalogue> {
+        self.0.get(&employer).map(Arc::as_ref)
+    }
+
+    /// The employer's own time when the clock says `now`.
+    pub fn now(&self, employer: EmployerId, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.get(employer)
+            .map_or(now, |catalogue| catalogue.employer.now(now))
+    }
+
+    /// Whether the employer's members share with partners until they say otherwise.
+    pub fn shares_by_default(&self, employer: EmployerId) -> bool {
+        self.get(employer)
+            .is_some_and(|catalogue| catalogue.employer.default_partner_sharing)
     }
 }
 
@@ -232,7 +371,7 @@ impl Catalogues {
         &self,
         connection: &impl ConnectionTrait,
         employers: Vec<EmployerId>,
-    ) -> Result<HashMap<EmployerId, Arc<Catalogue>>, DbErr> {
+    ) -> Result<Employers, DbErr> {
         let mut loaded = HashMap::new();
         for row in employer::list_by_ids(connection, employers).await? {
             let id = row.id;
@@ -251,7 +390,7 @@ impl Catalogues {
             };
             loaded.insert(id, catalogue);
         }
-        Ok(loaded)
+        Ok(Employers(loaded))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<EmployerId, Arc<Catalogue>>> {

@@ -5,15 +5,18 @@
 //! one incentive cannot judge comes back for that incentive alone, and after [`MAX_ATTEMPTS`] tries it stands among the dead with
 //! its reason; an event that the database itself refuses is found by taking the batch event by event.
 
-mod judge;
+mod open;
 
 use chrono::{DateTime, Utc};
 use entity::clock::Timestamp;
 use entity::event::{self, Event};
-use entity::{db, dead_event};
+use entity::id::{EmployerId, PartnerId};
+use entity::{db, dead_event, employer, kept_event};
 use sea_orm::{ConnectionTrait, DbErr};
 use tokio_util::sync::CancellationToken;
 
+use crate::catalogue::Employers;
+use crate::judge::{self, Budgets};
 use crate::{Context, record};
 
 /// Events taken at once: enough that statements cost little each, few enough that a transaction stays short.
@@ -93,10 +96,7 @@ async fn attempt(context: &Context, limit: u32) -> Result<usize, Failure> {
         return Ok(0);
     }
     let outcome = async {
-        let judged = judge::judge(context, &*txn, &events, now).await?;
-        try_later(&*txn, judged.failed, now).await?;
-        // Takes the feed positions, so nothing comes between it and the commit.
-        let partners = record::record(&*txn, &context.ids, judged.earned, Timestamp::from(now)).await?;
+        let partners = evaluate(context, &*txn, &events, now).await?;
         txn.commit().await?;
         Ok(partners)
     };
@@ -109,6 +109,114 @@ async fn attempt(context: &Context, limit: u32) -> Result<usize, Failure> {
         }
         Err(error) => Err(Failure { events, error }),
     }
+}
+
+/// Everything that follows from a batch, up to the commit. Returns the partners whose feeds have grown.
+async fn evaluate(
+    context: &Context,
+    connection: &impl ConnectionTrait,
+    events: &[Event],
+    now: DateTime<Utc>,
+) -> Result<Vec<PartnerId>, DbErr> {
+    let attributes = open::lock_members(connection, events).await?;
+    let mut wanted: Vec<EmployerId> = events.iter().map(|event| event.employer_id).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let employers = context.catalogues.load(connection, wanted).await?;
+    let retracted = open::retracted(connection, events).await?;
+    let mut opened = open::open(&context.ids, &employers, events, &attributes, &retracted);
+    hold(connection, &employers, &mut opened.held, now).await?;
+    let mut budgets = Budgets::lock_for(connection, &opened.cases).await?;
+    let judged = judge::judge(connection, &opened.cases, &mut budgets, now).await?;
+    for (key, reason) in &judged.failed {
+        opened.fail_case(&context.ids, events, *key, reason);
+    }
+    for (place, incentive) in &judged.too_late {
+        if let Some(event) = events.get(*place) {
+            let event = Event {
+                attempts: MAX_ATTEMPTS - 1,
+                ..open::only_for(&context.ids, event, *incentive)
+            };
+            let reason = "it came to be evaluated so late that the progress before it is forgotten";
+            opened.failed.push((event, reason.to_owned()));
+        }
+    }
+    keep(context, connection, &employers, events, &opened.counting).await?;
+    try_later(connection, opened.failed, now).await?;
+    // Takes the feed positions, so nothing comes between it and the commit.
+    record::record(connection, &context.ids, &employers, judged, budgets, now).await
+}
+
+/// Puts aside what waits for a paused program. Should the program have gone on meanwhile, nobody would fetch it any more; then it is
+/// due at once.
+async fn hold(
+    connection: &impl ConnectionTrait,
+    employers: &Employers,
+    held: &mut [Event],
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    if held.is_empty() {
+        return Ok(());
+    }
+    let mut wanted: Vec<EmployerId> = held.iter().map(|event| event.employer_id).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let current = employer::lock_catalogues(connection, wanted).await?;
+    for event in held.iter_mut() {
+        let is_current = current.iter().any(|(employer, version)| {
+            let known = employers
+                .get(*employer)
+                .map(|catalogue| catalogue.employer.catalogue_version);
+            *employer == event.employer_id && known == Some(*version)
+        });
+        if !is_current {
+            event.due_at = now.into();
+        }
+    }
+    event::put(connection, held).await
+}
+
+/// Keeps those of the events whose type asks for it. An event that is evaluated once more for one incentive alone was kept the first
+/// time.
+async fn keep(
+    context: &Context,
+    connection: &impl ConnectionTrait,
+    employers: &Employers,
+    events: &[Event],
+    counting: &[usize],
+) -> Result<(), DbErr> {
+    let kept: Vec<kept_event::Model> = counting
+        .iter()
+        .filter_map(|place| events.get(*place))
+        .filter(|event| event.only_incentive_id.is_none())
+        .filter_map(|event| {
+            let kind = employers
+                .get(event.employer_id)?
+                .event_type(event.event_type_id)?;
+            (kind.retention_seconds > 0).then(|| kept_event::Model {
+                employer_id: event.employer_id,
+                id: context.ids.next(),
+                member_id: event.member_id,
+                event_type_id: event.event_type_id,
+                source: event.source.clone(),
+                event_id: event.event_id.clone(),
+                occurred_at: event.occurred_at,
+                local_time: event.local_time.clone(),
+                time_zone: event.time_zone.clone(),
+                properties: event.properties.clone(),
+                expires_at: Timestamp(
+                    event
+                        .occurred_at
+                        .0
+                        .saturating_add(kind.retention_seconds.saturating_mul(1_000_000)),
+                ),
+            })
+        })
+        .collect();
+    if kept.is_empty() {
+        return Ok(());
+    }
+    kept_event::put(connection, &kept).await
 }
 
 async fn one_by_one(context: &Context, count: usize) -> Result<usize, DbErr> {

@@ -18,13 +18,16 @@
 
 pub mod catalogue;
 pub mod evaluate;
+pub mod judge;
 pub mod outcome;
 pub mod purge;
 pub mod queue;
 pub mod record;
+pub mod retract;
 pub mod rules;
 pub mod supervise;
 pub mod wake;
+pub mod why;
 pub mod worker;
 
 use std::sync::Arc;

@@ -1,38 +1,219 @@
-//! Forgetting what has served its time. Every step is idempotent and takes its work from the tables.
+//! Forgetting what has served its time. Every step is idempotent, takes its work from the tables, and deletes in small transactions.
+//!
+//! What goes, and when, by the employer's own clock:
+//! - a receipt, when its event could not be accepted any more (`maxLate` after it happened);
+//! - what an event counted for, and an event that could not be evaluated, behind the horizon: the greatest `maxLate` of the
+//!   employer's event types and 33 days;
+//! - a kept event, when its type's `retention` is over;
+//! - a retraction, when no event that it names can come any more;
+//! - of progress what no later event can change, and all of it where nothing is left that could matter.
 
-use chrono::Days;
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use entity::clock::Timestamp;
-use entity::{receipt, refusal, signing_key};
+use entity::id::EmployerId;
+use entity::page::Page;
+use entity::progress::{self, Progress};
+use entity::{contribution, dead_event, employer, kept_event, receipt, refusal, retraction, signing_key};
 use sea_orm::DbErr;
 
 use crate::Context;
+use crate::catalogue::{Catalogue, Employers};
+use crate::judge::CaseKey;
+use crate::rules::{self, Tidied};
 
-/// Receipts deleted in one transaction: enough to keep up, few enough not to hold SQLite's writer for long.
+/// Rows deleted in one transaction: enough to keep up, few enough not to hold SQLite's writer for long.
 const BATCH: u64 = 5_000;
+/// Progress looked at in one transaction.
+const PROGRESS_BATCH: u64 = 1_000;
 /// Counts of refusals are kept for a year and a month, so that a year can be compared with the one before.
 const REFUSALS_KEPT_DAYS: u64 = 396;
+/// Employers looked at together.
+const EMPLOYERS: u64 = 100;
 
-/// Deletes receipts of events that would be too late by now, old counts of refusals, and signing keys whose tokens have expired.
+/// Forgets everything that has served its time.
 pub async fn run(context: &Context) -> Result<(), DbErr> {
     let now = context.clock.now();
-    let mut receipts = 0;
-    loop {
-        let txn = context.db.write_txn().await?;
-        let deleted = receipt::purge(&*txn, Timestamp::from(now), BATCH).await?;
-        txn.commit().await?;
-        receipts += deleted;
-        if deleted < BATCH {
-            break;
-        }
-    }
+    let instant = Timestamp::from(now);
+    let receipts = Step::Receipts.repeat(context, now).await?;
+    let kept = Step::KeptEvents.repeat(context, now).await?;
+    let retractions = Step::Retractions.repeat(context, now).await?;
+    let (contributions, dead) = behind_horizons(context, now).await?;
+    let progress = tidy_progress(context, now).await?;
     let txn = context.db.write_txn().await?;
     if let Some(day) = now.date_naive().checked_sub_days(Days::new(REFUSALS_KEPT_DAYS)) {
         refusal::purge(&*txn, day).await?;
     }
-    let keys = signing_key::purge(&*txn, Timestamp::from(now)).await?;
+    let keys = signing_key::purge(&*txn, instant).await?;
     txn.commit().await?;
-    if receipts > 0 || keys > 0 {
-        tracing::info!(receipts, keys, "purged what has served its time");
+    if receipts + kept + retractions + contributions + dead + progress + keys > 0 {
+        tracing::info!(
+            receipts,
+            kept,
+            retractions,
+            contributions,
+            dead,
+            progress,
+            keys,
+            "purged what has served its time"
+        );
     }
     Ok(())
+}
+
+/// What is deleted batch after batch.
+#[derive(Clone, Copy)]
+enum Step {
+    Receipts,
+    KeptEvents,
+    Retractions,
+    Contributions(EmployerId, NaiveDate),
+    DeadEvents(EmployerId, Timestamp),
+}
+
+impl Step {
+    /// Deletes all there is, each batch in a transaction of its own, and says how many rows there were.
+    async fn repeat(self, context: &Context, now: DateTime<Utc>) -> Result<u64, DbErr> {
+        let now = Timestamp::from(now);
+        let mut deleted = 0;
+        loop {
+            let txn = context.db.write_txn().await?;
+            let batch = match self {
+                Self::Receipts => receipt::purge(&*txn, now, BATCH).await?,
+                Self::KeptEvents => kept_event::purge(&*txn, now, BATCH).await?,
+                Self::Retractions => retraction::purge(&*txn, now, BATCH).await?,
+                Self::Contributions(employer, horizon) => {
+                    contribution::purge(&*txn, employer, horizon, BATCH).await?
+                }
+                Self::DeadEvents(employer, before) => {
+                    dead_event::purge(&*txn, employer, before, BATCH).await?
+                }
+            };
+            txn.commit().await?;
+            deleted += batch;
+            if batch < BATCH {
+                return Ok(deleted);
+            }
+        }
+    }
+}
+
+/// Deletes what lies behind each employer's horizon: what events counted for, and events that could not be evaluated.
+async fn behind_horizons(context: &Context, now: DateTime<Utc>) -> Result<(u64, u64), DbErr> {
+    let (mut contributions, mut dead) = (0, 0);
+    let mut after: Option<EmployerId> = None;
+    loop {
+        let page = Page {
+            after,
+            ..Page::first(EMPLOYERS)
+        };
+        let slice = employer::list(context.db.read(), page).await?;
+        let Some(last) = slice.rows.last().map(|row| row.id) else {
+            return Ok((contributions, dead));
+        };
+        let ids: Vec<EmployerId> = slice.rows.iter().map(|row| row.id).collect();
+        let employers = context.catalogues.load(context.db.read(), ids.clone()).await?;
+        for id in ids {
+            let Some(catalogue) = employers.get(id) else {
+                continue;
+            };
+            let horizon = catalogue.horizon(catalogue.employer.now(now));
+            contributions += Step::Contributions(id, horizon).repeat(context, now).await?;
+            let before = Timestamp::from(horizon.and_time(chrono::NaiveTime::MIN).and_utc());
+            let lost = Step::DeadEvents(id, before).repeat(context, now).await?;
+            if lost > 0 {
+                tracing::warn!(employer = %id, events = lost, "events that could not be evaluated are too old by now and were deleted");
+            }
+            dead += lost;
+        }
+        if !slice.has_next {
+            return Ok((contributions, dead));
+        }
+        after = Some(last);
+    }
+}
+
+/// Forgets of the members' progress what no later event can change.
+///
+/// Progress that is still moving forgets by itself; looked at here is what has not changed for as long as an event can be late.
+async fn tidy_progress(context: &Context, now: DateTime<Utc>) -> Result<u64, DbErr> {
+    let mut tidied = 0;
+    let mut after: Option<CaseKey> = None;
+    loop {
+        // The shortest horizon there is; each employer's own is looked at row by row.
+        let updated_before = now - chrono::TimeDelta::days(Catalogue::SHORTEST_HORIZON_DAYS);
+        let rows =
+            progress::list_stale(context.db.read(), after, updated_before.into(), PROGRESS_BATCH).await?;
+        let Some(last) = rows.last().map(key) else {
+            return Ok(tidied);
+        };
+        after = Some(last);
+        let mut ids: Vec<EmployerId> = rows.iter().map(|row| row.employer_id).collect();
+        ids.dedup();
+        let employers = context.catalogues.load(context.db.read(), ids).await?;
+        let stale: Vec<CaseKey> = rows
+            .iter()
+            .filter(|row| !matches!(tidy(&employers, row, now), Some(Tidied::Unchanged) | None))
+            .map(key)
+            .collect();
+        if !stale.is_empty() {
+            tidied += tidy_batch(context, &employers, &stale, now).await?;
+        }
+    }
+}
+
+/// Tidies these rows, under their members' locks.
+async fn tidy_batch(
+    context: &Context,
+    employers: &Employers,
+    stale: &[CaseKey],
+    now: DateTime<Utc>,
+) -> Result<u64, DbErr> {
+    let txn = context.db.write_txn().await?;
+    let mut members: Vec<_> = stale
+        .iter()
+        .map(|(employer, member, _)| (*employer, *member))
+        .collect();
+    members.sort_unstable();
+    members.dedup();
+    let _locked = entity::member::lock(&*txn, &members).await?;
+    let (mut changed, mut gone) = (Vec::new(), Vec::new());
+    for row in progress::list(&*txn, stale).await? {
+        match tidy(employers, &row, now) {
+            Some(Tidied::Changed(state)) => changed.push(Progress {
+                state,
+                updated_at: employers.now(row.employer_id, now).into(),
+                ..row
+            }),
+            Some(Tidied::Nothing) => gone.push(key(&row)),
+            Some(Tidied::Unchanged) | None => {}
+        }
+    }
+    let count = changed.len() + gone.len();
+    if !changed.is_empty() {
+        progress::put(&*txn, &changed).await?;
+    }
+    if !gone.is_empty() {
+        progress::delete(&*txn, &gone).await?;
+    }
+    txn.commit().await?;
+    Ok(u64::try_from(count).unwrap_or(u64::MAX))
+}
+
+/// What is left of a row; none where its incentive cannot be evaluated now.
+fn tidy(employers: &Employers, row: &Progress, now: DateTime<Utc>) -> Option<Tidied> {
+    let catalogue = employers.get(row.employer_id)?;
+    let compiled = catalogue.find(row.incentive_id)?;
+    let own_now = catalogue.employer.now(now);
+    let number = compiled.current(own_now)?.number;
+    rules::tidy(
+        &compiled.editions(),
+        number,
+        &row.state,
+        catalogue.horizon(own_now),
+    )
+    .ok()
+}
+
+fn key(row: &Progress) -> CaseKey {
+    (row.employer_id, row.member_id, row.incentive_id)
 }

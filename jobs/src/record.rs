@@ -1,16 +1,22 @@
-//! Awards become rows: achievements, each exactly once, and the entries of the partners' feeds.
+//! What is judged becomes rows: achievements, each exactly once, and what the partners are told of them.
+//!
+//! An achievement that is earned can be what another incentive is earned by, so achievements are written in rounds until nothing
+//! new follows; the feeds come last, because their positions are taken last.
 
-use std::collections::{HashMap, HashSet};
+mod derive;
+mod tell;
 
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
 use entity::achievement::{self, AchievementStatus};
 use entity::clock::Timestamp;
-use entity::consent::{self, Consent, Purpose};
-use entity::feed::{self, FeedEntryKind, NewEntry};
-use entity::grant::{self, Recipient};
-use entity::id::{AchievementId, EmployerId, Ids, MemberId, PartnerId, ProgramId};
-use entity::{employer, incentive, partner};
+use entity::id::{AchievementId, Ids, MemberId, PartnerId};
+use entity::{employer, incentive};
 use sea_orm::{ConnectionTrait, DbErr};
 
+use crate::catalogue::Employers;
+use crate::judge::{Budgets, Judged};
 use crate::rules::Award;
 
 /// An award with all that is recorded of it.
@@ -28,58 +34,120 @@ pub struct Earned {
     pub title: String,
     /// The award.
     pub award: Award,
+    /// What it rests on, as it is stored.
+    pub why: Option<String>,
 }
 
-/// Writes achievements and feed entries and returns the partners whose feeds have grown. An award whose key is there already
-/// changes nothing. Takes the feed positions, so it must be the last thing before the commit.
+/// An achievement that no longer holds.
+#[derive(Debug, Clone)]
+pub struct Lost {
+    /// The achievement, as it was.
+    pub row: achievement::Model,
+    /// Why it no longer holds.
+    pub reason: Reason,
+}
+
+/// Why an achievement no longer holds. What the sender of a retraction says about it is not repeated here: it may tell of the
+/// member's health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// An event that it rested on was retracted.
+    EventRetracted,
+    /// The incentive was stopped for the member before it was reached.
+    Stopped,
+    /// An achievement that it rested on was revoked.
+    BasisRevoked,
+}
+
+impl Reason {
+    /// The text form that is stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EventRetracted => "EVENT_RETRACTED",
+            Self::Stopped => "STOPPED",
+            Self::BasisRevoked => "BASIS_REVOKED",
+        }
+    }
+}
+
+/// What has become rows.
+#[derive(Debug, Default)]
+struct Written {
+    /// Achievements that are new.
+    earned: Vec<achievement::Model>,
+    /// Achievements that were revoked.
+    revoked: Vec<achievement::Model>,
+}
+
+/// Writes what was judged and all that follows from it, and returns the partners whose feeds have grown. An award whose key is
+/// there already changes nothing. Takes the feed positions, so it must be the last thing before the commit.
 pub async fn record(
     connection: &impl ConnectionTrait,
     ids: &Ids,
-    earned: Vec<Earned>,
-    now: Timestamp,
+    employers: &Employers,
+    judged: Judged,
+    mut budgets: Budgets,
+    now: DateTime<Utc>,
 ) -> Result<Vec<PartnerId>, DbErr> {
-    if earned.is_empty() {
-        return Ok(Vec::new());
+    if !judged.renewed.is_empty() {
+        achievement::set_why(connection, &judged.renewed).await?;
     }
-    let rows: Vec<achievement::Model> = earned.iter().map(|earned| row(earned, ids.next(), now)).collect();
-    let fresh: HashSet<AchievementId> = achievement::insert_new(connection, &rows)
-        .await?
-        .into_iter()
-        .collect();
-    let fresh: Vec<&achievement::Model> = rows.iter().filter(|row| fresh.contains(&row.id)).collect();
-    if fresh.is_empty() {
-        return Ok(Vec::new());
+    let mut all = Written::default();
+    let mut round = write(connection, ids, judged.earned, judged.lost, now).await?;
+    let mut touched = judged.touched;
+    while !(round.earned.is_empty() && round.revoked.is_empty() && touched.is_empty()) {
+        let (earned, lost) =
+            derive::derive(connection, employers, &round, &touched, &mut budgets, now).await?;
+        touched.clear();
+        all.earned.append(&mut round.earned);
+        all.revoked.append(&mut round.revoked);
+        round = write(connection, ids, earned, lost, now).await?;
     }
-    let recipients = grant::recipients(
-        connection,
-        &distinct(&fresh, |row| (row.employer_id, row.program_id)),
-    )
-    .await?;
-    if recipients.is_empty() {
-        return Ok(Vec::new());
-    }
-    let words = consent::list(
-        connection,
-        Purpose::PartnerSharing,
-        &distinct(&fresh, |row| (row.employer_id, row.member_id)),
-    )
-    .await?;
-    let defaults: HashMap<EmployerId, bool> = earned
-        .iter()
-        .map(|earned| (earned.employer.id, earned.employer.default_partner_sharing))
-        .collect();
-    let entries = entries(ids, &fresh, &recipients, &words, &defaults, now);
-    if entries.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut partners: Vec<PartnerId> = entries.iter().map(|entry| entry.partner_id).collect();
-    partners.sort_unstable();
-    partners.dedup();
-    feed::append(connection, entries).await?;
-    Ok(partners)
+    budgets.write(connection).await?;
+    tell::tell(connection, ids, employers, &all, now).await
 }
 
-fn row(earned: &Earned, id: AchievementId, now: Timestamp) -> achievement::Model {
+async fn write(
+    connection: &impl ConnectionTrait,
+    ids: &Ids,
+    earned: Vec<Earned>,
+    lost: Vec<Lost>,
+    now: DateTime<Utc>,
+) -> Result<Written, DbErr> {
+    let mut written = Written::default();
+    // What goes makes its place free before what comes takes it.
+    if !lost.is_empty() {
+        let mut by_reason: Vec<(achievement::Model, &'static str, Timestamp)> = lost
+            .into_iter()
+            .map(|lost| (lost.row, lost.reason.as_str(), Timestamp::from(now)))
+            .collect();
+        by_reason.sort_by_key(|(row, ..)| (row.employer_id, row.id));
+        let wanted: Vec<_> = by_reason
+            .iter()
+            .map(|(row, reason, _)| (row.employer_id, row.id, Some((*reason).to_owned())))
+            .collect();
+        let gone: HashSet<AchievementId> = achievement::revoke(connection, &wanted, Timestamp::from(now))
+            .await?
+            .into_iter()
+            .collect();
+        let rows = by_reason.into_iter().map(|(row, ..)| row);
+        written.revoked = rows.filter(|row| gone.contains(&row.id)).collect();
+    }
+    if !earned.is_empty() {
+        let rows: Vec<achievement::Model> = earned
+            .into_iter()
+            .map(|earned| row(earned, ids.next(), now))
+            .collect();
+        let fresh: HashSet<AchievementId> = achievement::insert_new(connection, &rows)
+            .await?
+            .into_iter()
+            .collect();
+        written.earned = rows.into_iter().filter(|row| fresh.contains(&row.id)).collect();
+    }
+    Ok(written)
+}
+
+fn row(earned: Earned, id: AchievementId, now: DateTime<Utc>) -> achievement::Model {
     achievement::Model {
         employer_id: earned.employer.id,
         id,
@@ -87,74 +155,15 @@ fn row(earned: &Earned, id: AchievementId, now: Timestamp) -> achievement::Model
         incentive_id: earned.incentive.id,
         incentive_version: earned.version,
         program_id: earned.incentive.program_id,
-        period_key: earned.award.period_key.clone(),
+        period_key: earned.award.period_key,
         ordinal: i32::try_from(earned.award.ordinal).unwrap_or(i32::MAX),
-        title: earned.title.clone(),
+        title: earned.title,
         sensitive: earned.incentive.sensitive,
         earned_on: earned.award.earned_on,
-        recorded_at: now,
+        recorded_at: earned.employer.now(now).into(),
         status: AchievementStatus::Earned,
+        why: earned.why,
+        revoked_at: None,
+        revocation_reason: None,
     }
-}
-
-/// An entry for each achievement and each partner that may know of it: the program is granted, and the member shares.
-fn entries(
-    ids: &Ids,
-    fresh: &[&achievement::Model],
-    recipients: &[Recipient],
-    words: &[Consent],
-    defaults: &HashMap<EmployerId, bool>,
-    now: Timestamp,
-) -> Vec<NewEntry> {
-    let mut by_program: HashMap<(EmployerId, ProgramId), Vec<&Recipient>> = HashMap::new();
-    for recipient in recipients {
-        by_program
-            .entry((recipient.employer_id, recipient.program_id))
-            .or_default()
-            .push(recipient);
-    }
-    let mut by_member: HashMap<(EmployerId, MemberId), Vec<&Consent>> = HashMap::new();
-    for word in words {
-        by_member
-            .entry((word.employer_id, word.member_id))
-            .or_default()
-            .push(word);
-    }
-    let mut entries = Vec::new();
-    for row in fresh {
-        let words = by_member
-            .get(&(row.employer_id, row.member_id))
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let default = defaults.get(&row.employer_id).copied().unwrap_or(false);
-        for recipient in by_program
-            .get(&(row.employer_id, row.program_id))
-            .into_iter()
-            .flatten()
-        {
-            if consent::allows(words, recipient.partner_id, default) {
-                entries.push(NewEntry {
-                    partner_id: recipient.partner_id,
-                    id: ids.next(),
-                    employer_id: row.employer_id,
-                    kind: FeedEntryKind::AchievementEarned,
-                    achievement_id: row.id,
-                    member_ref: partner::member_ref(
-                        recipient.pairwise_key.expose(),
-                        row.employer_id,
-                        row.member_id,
-                    ),
-                    recorded_at: now,
-                });
-            }
-        }
-    }
-    entries
-}
-
-fn distinct<K: Ord>(rows: &[&achievement::Model], key: impl Fn(&achievement::Model) -> K) -> Vec<K> {
-    let mut keys: Vec<K> = rows.iter().map(|row| key(row)).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    keys
 }

@@ -19,6 +19,7 @@
 //!
 //! Left out on purpose: identity (an event reaches the rules once, receipts see to that), the bounds of a program and of a
 //! member's eligibility, and which version of an incentive is in force when, which are facts of the tables.
+#![doc = include_str!("rules/meaning.md")]
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
@@ -42,15 +43,17 @@ mod sequence;
 mod streak;
 mod structure;
 mod total;
+mod words;
 
 pub use completions::Completion;
 pub use definition::keeps_progress;
 pub use evidence::{Evidence, Occurrence};
-pub use explain::{Grounds, ProgressView, explain, progress};
+pub use explain::{Grounds, ProgressView, completions, explain, progress};
 pub use structure::Deadline;
+pub use words::{missing, text};
 
 use condition::Trigger;
-use definition::{Definition, DefinitionFault};
+use definition::{Definition, DefinitionFault, LimitDefinition, StructureDefinition};
 use limit::Limit;
 use structure::AnyStructure;
 
@@ -67,6 +70,9 @@ pub struct Incentive {
     of: Vec<String>,
     limit: Limit,
     structure: Box<dyn AnyStructure>,
+    /// What it asks and how often it is awarded, to say it in words.
+    asked: StructureDefinition,
+    awarded: LimitDefinition,
 }
 
 /// A version of an incentive and its place among the others.
@@ -274,6 +280,27 @@ pub fn evaluate(
     terms: Terms,
 ) -> Result<Evaluation, Fault> {
     judge::judge(editions, version, progress, change, terms)
+}
+
+/// What is left of progress that has not moved for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tidied {
+    /// All of it still matters.
+    Unchanged,
+    /// This much.
+    Changed(String),
+    /// Nothing: a member of whom nothing has been heard has the same progress.
+    Nothing,
+}
+
+/// What is left of a member's progress under the promise that no evidence of a day before `horizon` is added or taken back any more.
+pub fn tidy(
+    editions: &[Edition<'_>],
+    version: i32,
+    progress: &str,
+    horizon: NaiveDate,
+) -> Result<Tidied, Fault> {
+    judge::tidy(editions, version, progress, horizon)
 }
 
 /// From which instant on nothing counts for a member with this progress; none: the member was not stopped.

@@ -17,8 +17,10 @@ use tokio_util::sync::CancellationToken;
 
 /// The channel of LISTEN and NOTIFY.
 const CHANNEL: &str = "plaudit_wake";
-/// What is sent for the queue of events; anything else is the id of a partner whose feed has grown.
+/// What is sent for the queue of events.
 const EVENTS: &str = "events";
+/// What is sent when an employer's clock was set forward; anything else is the id of a partner whose feed has grown.
+const HOUSEKEEPING: &str = "housekeeping";
 /// Payloads of NOTIFY end at 8,000 bytes; a partner's id takes 31 with its comma.
 const PARTNERS_PER_MESSAGE: usize = 200;
 /// How long to wait before connecting again when listening has failed.
@@ -33,6 +35,7 @@ pub struct Wakes {
 #[derive(Debug)]
 struct Inner {
     events: watch::Sender<u64>,
+    housekeeping: watch::Sender<u64>,
     feeds: Mutex<HashMap<PartnerId, watch::Sender<u64>>>,
     outbound: mpsc::UnboundedSender<News>,
     /// Taken by the relay when it starts; without a relay, what is sent to other processes goes nowhere.
@@ -43,6 +46,7 @@ struct Inner {
 #[derive(Debug, Clone)]
 enum News {
     Events,
+    Housekeeping,
     Feeds(Vec<PartnerId>),
 }
 
@@ -52,6 +56,7 @@ impl Wakes {
         let (outbound, relay) = mpsc::unbounded_channel();
         let inner = Inner {
             events: watch::channel(0).0,
+            housekeeping: watch::channel(0).0,
             feeds: Mutex::default(),
             outbound,
             relay: Mutex::new(relayed.then_some(relay)),
@@ -68,6 +73,12 @@ impl Wakes {
         self.send(News::Events);
     }
 
+    /// Time has moved on for an employer all at once, and with it what may be forgotten.
+    pub fn housekeeping(&self) {
+        bump(&self.inner.housekeeping);
+        self.send(News::Housekeeping);
+    }
+
     /// These partners' feeds have grown.
     pub fn feeds(&self, partners: Vec<PartnerId>) {
         self.feeds_here(&partners);
@@ -77,6 +88,11 @@ impl Wakes {
     /// Changes whenever there may be events in the queue.
     pub fn watch_events(&self) -> watch::Receiver<u64> {
         self.inner.events.subscribe()
+    }
+
+    /// Changes whenever there may be something to forget before its hour.
+    pub fn watch_housekeeping(&self) -> watch::Receiver<u64> {
+        self.inner.housekeeping.subscribe()
     }
 
     /// Changes whenever the partner's feed may have grown.
@@ -102,6 +118,7 @@ impl Wakes {
     /// Wakes everyone: after a connection was lost, any wake-up may have been lost with it.
     fn everyone_here(&self) {
         bump(&self.inner.events);
+        bump(&self.inner.housekeeping);
         self.lock_feeds().values().for_each(bump);
     }
 
@@ -142,21 +159,23 @@ async fn send(db: &Db, mut news: mpsc::UnboundedReceiver<News>, shutdown: &Cance
             first = news.recv() => first,
         };
         let Some(first) = first else { return };
-        let mut events = false;
+        let (mut events, mut housekeeping) = (false, false);
         let mut partners = BTreeSet::new();
         let mut next = Some(first);
         // Everything that has come since the last message goes into one.
         while let Some(item) = next {
             match item {
                 News::Events => events = true,
+                News::Housekeeping => housekeeping = true,
                 News::Feeds(more) => partners.extend(more),
             }
             next = news.try_recv().ok();
         }
         let partners: Vec<String> = partners.iter().map(ToString::to_string).collect();
-        let messages = events
-            .then(|| EVENTS.to_owned())
+        let messages = [(events, EVENTS), (housekeeping, HOUSEKEEPING)]
             .into_iter()
+            .filter(|(is_news, _)| *is_news)
+            .map(|(_, message)| message.to_owned())
             .chain(partners.chunks(PARTNERS_PER_MESSAGE).map(|chunk| chunk.join(",")));
         for message in messages {
             if let Err(error) = notify(db, &message).await {
@@ -206,11 +225,13 @@ async fn listen(db: &Db, wakes: &Wakes, shutdown: &CancellationToken) {
 }
 
 fn hear(wakes: &Wakes, payload: &str) {
-    if payload == EVENTS {
-        bump(&wakes.inner.events);
-    } else {
-        let partners: Vec<PartnerId> = payload.split(',').filter_map(|id| id.parse().ok()).collect();
-        wakes.feeds_here(&partners);
+    match payload {
+        EVENTS => bump(&wakes.inner.events),
+        HOUSEKEEPING => bump(&wakes.inner.housekeeping),
+        partners => {
+            let partners: Vec<PartnerId> = partners.split(',').filter_map(|id| id.parse().ok()).collect();
+            wakes.feeds_here(&partners);
+        }
     }
 }
 
@@ -234,5 +255,10 @@ mod tests {
         assert!(!events.has_changed().unwrap());
         hear(&wakes, "events");
         assert!(events.has_changed().unwrap());
+        let housekeeping = wakes.watch_housekeeping();
+        hear(&wakes, "events");
+        assert!(!housekeeping.has_changed().unwrap());
+        hear(&wakes, "housekeeping");
+        assert!(housekeeping.has_changed().unwrap());
     }
 }

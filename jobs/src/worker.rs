@@ -15,11 +15,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::queue::{Nudge, nudges};
 use crate::supervise::{self, Health};
-use crate::{Context, evaluate, purge};
+use crate::{Context, evaluate, purge, retract};
 
 /// The longest that a lost wake-up can delay an evaluation.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// Purging is cheap and in no hurry.
+/// Purging is cheap and in no hurry; only a clock that is set forward wakes it before its hour.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
 
 /// What a duty does when it is nudged.
@@ -31,7 +31,11 @@ pub async fn run(context: Context, evaluators: usize, health: Health, shutdown: 
     let (evaluating, stop) = (context.clone(), shutdown.clone());
     let evaluate: Work = Arc::new(move || {
         let (context, stop) = (evaluating.clone(), stop.clone());
-        async move { evaluate::drain(&context, &stop).await }.boxed()
+        async move {
+            evaluate::drain(&context, &stop).await?;
+            retract::drain(&context, &stop).await
+        }
+        .boxed()
     });
     for number in 0..evaluators {
         let woken = context.wakes.watch_events();
@@ -44,15 +48,14 @@ pub async fn run(context: Context, evaluators: usize, health: Health, shutdown: 
             Arc::clone(&evaluate),
         ));
     }
-    // Nobody wakes the purge: holding the sender keeps its stream of nudges alive.
-    let (_alive, never) = watch::channel(0);
+    let woken = context.wakes.watch_housekeeping();
     let purge: Work = Arc::new(move || {
         let context = context.clone();
         async move { purge::run(&context).await }.boxed()
     });
     duties.spawn(duty(
         "purge".to_owned(),
-        never,
+        woken,
         PURGE_EVERY,
         health,
         shutdown,

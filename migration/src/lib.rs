@@ -13,6 +13,9 @@ mod m20261121_000002_create_programs;
 mod m20261121_000003_create_partners;
 mod m20261121_000004_create_intake;
 mod m20261121_000005_create_outcomes;
+mod m20261121_000006_add_lifecycles;
+mod m20261121_000007_create_contributions;
+mod m20261121_000008_rebuild_achievements;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -34,6 +37,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000003_create_partners::Migration),
             Box::new(m20261121_000004_create_intake::Migration),
             Box::new(m20261121_000005_create_outcomes::Migration),
+            Box::new(m20261121_000006_add_lifecycles::Migration),
+            Box::new(m20261121_000007_create_contributions::Migration),
+            Box::new(m20261121_000008_rebuild_achievements::Migration),
         ]
     }
 }

@@ -124,23 +124,32 @@ operations! {
     // An employer's programs.
     CreateEventType = "Mutation.createEventType": [ProgramsWrite, Operator];
     CreateProgram = "Mutation.createProgram": [ProgramsWrite, Operator];
+    UpdateProgram = "Mutation.updateProgram": [ProgramsWrite, Operator];
     ActivateProgram = "Mutation.activateProgram": [ProgramsWrite, Operator];
+    PauseProgram = "Mutation.pauseProgram": [ProgramsWrite, Operator];
+    EndProgram = "Mutation.endProgram": [ProgramsWrite, Operator];
     CreateIncentive = "Mutation.createIncentive": [ProgramsWrite, Operator];
+    PublishIncentive = "Mutation.publishIncentive": [ProgramsWrite, Operator];
+    RetireIncentive = "Mutation.retireIncentive": [ProgramsWrite, Operator];
+    AdvanceClock = "Mutation.advanceClock": [ProgramsWrite, Operator];
     GrantPartner = "Mutation.grantPartner": [ProgramsWrite, Operator];
     RevokeGrant = "Mutation.revokeGrant": [ProgramsWrite, Operator];
     ReadEmployer = "Query.employer": [ProgramsRead, Operator];
     ReadProgram = "Query.program": [ProgramsRead, Operator];
     ListIncentives = "Program.incentives": [ProgramsRead, Operator];
     ReadIncentiveVersion = "Incentive.version": [ProgramsRead, Operator];
+    ListIncentiveVersions = "Incentive.versions": [ProgramsRead, Operator];
     ReadIncentiveTally = "Incentive.tally": [ProgramsRead, ReportsRead, Operator];
 
     // Members and what they do.
     RegisterMembers = "Mutation.registerMembers": [MembersWrite, Operator];
+    EraseMember = "Mutation.eraseMember": [MembersWrite, Operator];
     RecordEvents = "Mutation.recordEvents": [EventsWrite, Operator];
     ReadMember = "Query.member": [MembersRead, MemberSelf, MemberAny];
     ListMembers = "Employer.members": [MembersRead, MemberAny];
     ListAchievements = "Query.achievements": [AchievementsRead, MemberSelf, MemberAny];
     ReadMemberAchievements = "Member.achievements": [AchievementsRead, MemberSelf, MemberAny];
+    ReadMemberEvents = "Member.events": [AchievementsRead, MemberSelf, MemberAny];
     ReadMemberProgress = "Member.progress": [AchievementsRead, MemberSelf, MemberAny];
 
     // A partner's feed.

@@ -8,6 +8,7 @@ use entity::achievement::{self, Filter, Model, Tally};
 use entity::id::{AchievementId, EmployerId, MemberId};
 use entity::page::{Page, Slice};
 use entity::{incentive, member, program};
+use sea_orm::{ConnectionTrait, DbErr};
 
 use super::{Fault, Outcome, tenant};
 use crate::app::App;
@@ -37,6 +38,16 @@ pub fn sees_sensitive(viewer: &Viewer) -> bool {
     viewer.scopes.contains(Scope::MemberAny) || viewer.scopes.contains(Scope::MemberSelf)
 }
 
+/// Whether the member whom a token names, if it names one, is still there: whoever was erased is nobody, and what was achieved is not
+/// theirs any more.
+pub async fn is_somebody(connection: &impl ConnectionTrait, viewer: &Viewer) -> Result<bool, DbErr> {
+    let (Some(employer), Some(own)) = (viewer.employer(), viewer.member()) else {
+        return Ok(true);
+    };
+    let found = member::find(connection, employer, own).await?;
+    Ok(found.is_some_and(|member| member.erased_at.is_none()))
+}
+
 /// A page of achievements, in the order in which they were recorded. A key that names nothing this viewer may see finds nothing.
 pub async fn list(
     app: &App,
@@ -52,6 +63,9 @@ pub async fn list(
         has_previous: false,
         has_next: false,
     };
+    if !is_somebody(db, viewer).await? {
+        return Ok(nothing);
+    }
     let mut filter = Filter {
         member: viewer.member(),
         earned_from: wanted.earned_from,

@@ -1,5 +1,6 @@
 //! Employers.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::employer::{self, Enrolment, Model};
 use entity::event_type;
 use entity::id::EmployerId;
@@ -10,6 +11,9 @@ use crate::app::App;
 use crate::auth::access;
 use crate::auth::viewer::Permit;
 use crate::validate;
+
+/// How far the clock of a sandbox may be ahead: ten years.
+const AHEAD_MAX: TimeDelta = TimeDelta::days(3_653);
 
 /// A new employer.
 #[derive(Debug)]
@@ -28,6 +32,8 @@ pub struct Create {
     pub default_partner_sharing: bool,
     /// Whether members may be mailed until they say otherwise.
     pub default_email: bool,
+    /// Whether it has a clock of its own.
+    pub sandbox: bool,
 }
 
 /// Creates an employer with the stock menu of event types.
@@ -49,6 +55,8 @@ pub async fn create(app: &App, _: Permit<access::CreateEmployer>, input: Create)
         minimum_group_size: input.minimum_group_size,
         default_partner_sharing: input.default_partner_sharing,
         default_email: input.default_email,
+        sandbox: input.sandbox,
+        clock_offset_micros: 0,
         catalogue_version: 1,
         created_at: app.clock.now().into(),
     };
@@ -80,6 +88,47 @@ pub async fn find(
         }
         Err(error) => Err(error),
     }
+}
+
+/// Sets the clock of a sandbox forward, and wakes whoever forgets what has served its time: the queue keeps to the real clock.
+pub async fn advance_clock(
+    app: &App,
+    permit: Permit<access::AdvanceClock>,
+    employer: Option<&str>,
+    to: DateTime<Utc>,
+) -> Outcome<Model> {
+    let txn = app.db.write_txn().await?;
+    let employer = tenant::resolve(&*txn, permit.viewer(), employer).await?;
+    if !employer.sandbox {
+        return Err(Fault::new(
+            FaultCode::InvalidState,
+            &["employer"],
+            "only a sandbox has a clock of its own",
+        )
+        .into());
+    }
+    let real = app.clock.now();
+    let behind = || Fault::invalid(&["to"], "not after the employer's present instant");
+    if to <= employer.now(real) {
+        return Err(behind().into());
+    }
+    let ahead = to.signed_duration_since(real);
+    if ahead > AHEAD_MAX {
+        return Err(Fault::invalid(&["to"], "more than 3,653 days ahead of the real clock").into());
+    }
+    let offset = ahead
+        .num_microseconds()
+        .ok_or(Error::Internal("an offset is out of range"))?;
+    if !employer::set_clock_offset(&*txn, employer.id, offset).await? {
+        // Another call has set it further in between.
+        return Err(behind().into());
+    }
+    txn.commit().await?;
+    app.wakes.housekeeping();
+    Ok(Model {
+        clock_offset_micros: offset,
+        ..employer
+    })
 }
 
 /// A page of all employers.

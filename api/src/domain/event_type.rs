@@ -1,7 +1,7 @@
 //! Event types: what an employer adds to its stock menu.
 
+use entity::employer;
 use entity::event_type::{self, Model};
-use entity::{employer, id::EmployerId};
 use serde_json::Value;
 
 use super::{Fault, FaultCode, Outcome, require_none, tenant};
@@ -18,8 +18,6 @@ const MAX_LATE_MAX: i64 = 400 * 86_400;
 const MAX_FUTURE_MAX: i64 = 86_400;
 /// The longest retention, in seconds: ten years.
 const RETENTION_MAX: i64 = 3_653 * 86_400;
-/// The largest schema, in bytes of JSON.
-const SCHEMA_MAX: usize = 64 * 1024;
 
 /// A new event type.
 #[derive(Debug)]
@@ -57,7 +55,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateEventType>, input: C
         )
         .into());
     }
-    let event_type = model(app, employer.id, input);
+    let event_type = model(app, &employer, input);
     if !event_type::insert(&*txn, event_type.clone()).await? {
         return Err(Fault::new(
             FaultCode::KeyTaken,
@@ -94,25 +92,17 @@ fn check(input: &Create) -> Vec<Fault> {
             "a sensitive event type keeps no properties after evaluation",
         ));
     }
-    if let Some(schema) = &input.properties_schema {
-        if schema.to_string().len() > SCHEMA_MAX || validate::has_nul(schema) {
-            faults.push(Fault::invalid(
-                &["propertiesSchema"],
-                "longer than 64 KiB, or with a zero character",
-            ));
-        } else if let Err(message) = intake::compile_schema(schema) {
-            faults.push(Fault::invalid(
-                &["propertiesSchema"],
-                format!("not a JSON Schema: {message}"),
-            ));
-        }
+    if let Some(schema) = &input.properties_schema
+        && let Err(message) = intake::check_schema(schema)
+    {
+        faults.push(Fault::invalid(&["propertiesSchema"], message));
     }
     faults
 }
 
-fn model(app: &App, employer_id: EmployerId, input: Create) -> Model {
+fn model(app: &App, employer: &employer::Model, input: Create) -> Model {
     Model {
-        employer_id,
+        employer_id: employer.id,
         id: app.ids.next(),
         key: input.key,
         name: input.name,
@@ -122,6 +112,6 @@ fn model(app: &App, employer_id: EmployerId, input: Create) -> Model {
         max_late_seconds: input.max_late,
         max_future_seconds: input.max_future,
         retention_seconds: input.retention,
-        created_at: app.clock.now().into(),
+        created_at: employer.now(app.clock.now()).into(),
     }
 }

@@ -24,9 +24,9 @@ pub async fn give(
     if programs.is_empty() || programs.len() > PROGRAMS_MAX {
         return Err(Fault::invalid(&["programs"], format!("1 to {PROGRAMS_MAX} programs")).into());
     }
-    let now = Timestamp::from(app.clock.now());
     let txn = app.db.write_txn().await?;
     let employer = tenant::resolve(&*txn, permit.viewer(), employer).await?;
+    let now = Timestamp::from(employer.now(app.clock.now()));
     let partner = find_partner(&*txn, partner).await?;
     let programs = find_programs(&*txn, &employer, programs).await?;
     let grants: Vec<Model> = programs
@@ -57,9 +57,9 @@ pub async fn revoke(
     partner: &str,
     programs: &[String],
 ) -> Outcome<Vec<Model>> {
-    let now = Timestamp::from(app.clock.now());
     let txn = app.db.write_txn().await?;
     let employer = tenant::resolve(&*txn, permit.viewer(), employer).await?;
+    let now = Timestamp::from(employer.now(app.clock.now()));
     let partner = find_partner(&*txn, partner).await?;
     let programs = find_programs(&*txn, &employer, programs).await?;
     for program in &programs {

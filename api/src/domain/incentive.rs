@@ -1,20 +1,36 @@
-//! Incentives.
+//! Incentives and their versions.
 
+mod basis;
+
+use chrono::{DateTime, Utc};
 use entity::incentive::{self, Model, Version};
 use entity::{employer, event_type, program};
 use jobs::outcome::{AchievementOutcome, Outcome as AwardOutcome};
-use jobs::rules::Incentive;
-use jobs::rules::definition::Definition;
+use jobs::rules::definition::{Definition, DefinitionFault};
+use jobs::rules::{self, Incentive};
+use sea_orm::ConnectionTrait;
 use serde_json::Value;
 
 use super::{Error, Fault, FaultCode, Outcome, require_none, tenant};
 use crate::app::App;
 use crate::auth::access;
-use crate::auth::viewer::Permit;
+use crate::auth::viewer::{Permit, Viewer};
 use crate::validate;
+use basis::Basis;
 
 /// Incentives an employer may have: all of them are kept in memory.
 const PER_EMPLOYER: u64 = 5_000;
+/// Versions an incentive may have: all of them are kept in memory, as late events are judged by old ones.
+const VERSIONS_MAX: i32 = 100;
+
+/// What a version asks, and what follows from it.
+#[derive(Debug)]
+pub struct Rule {
+    /// What it asks.
+    pub definition: Definition,
+    /// What follows from an award.
+    pub outcomes: Vec<AchievementOutcome>,
+}
 
 /// A new incentive.
 #[derive(Debug)]
@@ -30,27 +46,52 @@ pub struct Create {
     /// What it is about.
     pub description: Option<String>,
     /// The rule.
-    pub definition: Definition,
-    /// What follows from an award.
-    pub outcomes: Vec<AchievementOutcome>,
+    pub rule: Rule,
+}
+
+/// A new version of an incentive.
+#[derive(Debug)]
+pub struct Publish {
+    /// The key of the employer.
+    pub employer: Option<String>,
+    /// The key of the incentive.
+    pub incentive: String,
+    /// A new name.
+    pub name: Option<String>,
+    /// A new description; `Some(None)` empties it.
+    pub description: Option<Option<String>>,
+    /// The rule, whole.
+    pub rule: Rule,
+    /// In force from then on; none: from now on.
+    pub effective_from: Option<DateTime<Utc>>,
+    /// Whether members start anew.
+    pub restarts: bool,
+}
+
+/// A rule that was checked against the employer's menu, as it is stored.
+struct Checked {
+    event_types: Value,
+    definition: Value,
+    outcomes: Value,
+    /// Whether an event type it names is sensitive, or an incentive it is earned by.
+    sensitive: bool,
 }
 
 /// Creates an incentive with its first version, in force from ever: the dates of its program bound it.
 pub async fn create(app: &App, permit: Permit<access::CreateIncentive>, input: Create) -> Outcome<Model> {
-    require_none(check(&input))?;
-    let now = app.clock.now().into();
+    let mut faults = Vec::new();
+    validate::key(&["key"], &input.key, &mut faults);
+    check_words(&input.name, input.description.as_deref(), &mut faults);
+    check_outcomes(&input.rule.outcomes, &mut faults);
+    require_none(faults)?;
     let txn = app.db.write_txn().await?;
     let employer = tenant::resolve(&*txn, permit.viewer(), input.employer.as_deref()).await?;
+    let now = employer.now(app.clock.now());
     let unknown = || Fault::not_found(&["program"], "the employer has no program of this key");
     let program = program::find_by_key(&*txn, employer.id, &input.program)
         .await?
         .ok_or_else(unknown)?;
-    let menu = event_type::list(&*txn, employer.id).await?;
-    let find = |key: &str| menu.iter().find(|event_type| event_type.key == key);
-    let faults = input
-        .definition
-        .check(&|key| find(key).map(|item| item.properties_schema.clone().unwrap_or(Value::Null)));
-    require_none(faults.into_iter().map(fault).collect())?;
+    let rule = checked(&*txn, &employer, None, now, input.rule).await?;
     if incentive::count(&*txn, employer.id).await? >= PER_EMPLOYER {
         return Err(Fault::new(
             FaultCode::TooMany,
@@ -59,9 +100,6 @@ pub async fn create(app: &App, permit: Permit<access::CreateIncentive>, input: C
         )
         .into());
     }
-    let compiled = Incentive::compile(&input.definition)
-        .map_err(|faults| Error::Refused(faults.into_iter().map(fault).collect()))?;
-    let event_types: Vec<&str> = compiled.event_types();
     let incentive = Model {
         employer_id: employer.id,
         id: app.ids.next(),
@@ -69,25 +107,19 @@ pub async fn create(app: &App, permit: Permit<access::CreateIncentive>, input: C
         key: input.key,
         name: input.name,
         description: input.description,
-        sensitive: event_types
-            .iter()
-            .any(|key| find(key).is_some_and(|event_type| event_type.sensitive)),
-        created_at: now,
+        sensitive: rule.sensitive,
+        created_at: now.into(),
+        retired_at: None,
     };
-    let outcomes: Vec<AwardOutcome> = input
-        .outcomes
-        .into_iter()
-        .map(AwardOutcome::Achievement)
-        .collect();
-    let unwritable = |_| Error::Internal("a definition could not be written");
     let first = Version {
         incentive_id: incentive.id,
         version: 1,
-        event_types: serde_json::to_value(&event_types).map_err(unwritable)?,
-        definition: serde_json::to_value(&input.definition).map_err(unwritable)?,
-        outcomes: serde_json::to_value(&outcomes).map_err(unwritable)?,
+        event_types: rule.event_types,
+        definition: rule.definition,
+        outcomes: rule.outcomes,
         effective_from: None,
-        published_at: now,
+        restarts: false,
+        published_at: now.into(),
     };
     if !incentive::insert(&*txn, incentive.clone(), first).await? {
         return Err(Fault::new(
@@ -102,23 +134,170 @@ pub async fn create(app: &App, permit: Permit<access::CreateIncentive>, input: C
     Ok(incentive)
 }
 
-fn check(input: &Create) -> Vec<Fault> {
+/// Publishes a new version of an incentive; returns the incentive with the number of the version.
+pub async fn publish(
+    app: &App,
+    permit: Permit<access::PublishIncentive>,
+    input: Publish,
+) -> Outcome<(Model, i32)> {
     let mut faults = Vec::new();
-    validate::key(&["key"], &input.key, &mut faults);
-    validate::name(&["name"], &input.name, &mut faults);
-    validate::description(&["description"], input.description.as_deref(), &mut faults);
-    match input.outcomes.as_slice() {
+    check_outcomes(&input.rule.outcomes, &mut faults);
+    require_none(faults)?;
+    let txn = app.db.write_txn().await?;
+    let (employer, incentive) = take(
+        &*txn,
+        permit.viewer(),
+        input.employer.as_deref(),
+        &input.incentive,
+    )
+    .await?;
+    let now = employer.now(app.clock.now());
+    let name = input.name.unwrap_or_else(|| incentive.name.clone());
+    let description = input.description.unwrap_or_else(|| incentive.description.clone());
+    let mut faults = Vec::new();
+    check_words(&name, description.as_deref(), &mut faults);
+    let newest = incentive::latest_version(&*txn, employer.id, incentive.id)
+        .await?
+        .ok_or(Error::Internal("an incentive without a version"))?;
+    if newest.version >= VERSIONS_MAX {
+        let message = format!("an incentive has at most {VERSIONS_MAX} versions");
+        return Err(Fault::new(FaultCode::TooMany, &[], message).into());
+    }
+    let effective_from = input.effective_from.unwrap_or(now);
+    if effective_from < now {
+        faults.push(Fault::invalid(&["effectiveFrom"], "in the past"));
+    } else if newest
+        .effective_from
+        .is_some_and(|before| effective_from <= before.instant())
+    {
+        faults.push(Fault::invalid(
+            &["effectiveFrom"],
+            "not after the version before comes into force",
+        ));
+    }
+    if !input.restarts
+        && let Ok(old) = Definition::parse(&newest.definition)
+        && let Err(message) = rules::keeps_progress(&old, &input.rule.definition)
+    {
+        faults.push(Fault::invalid(&["progress"], message));
+    }
+    require_none(faults)?;
+    let rule = checked(&*txn, &employer, Some(&incentive), now, input.rule).await?;
+    let version = Version {
+        incentive_id: incentive.id,
+        version: newest.version.saturating_add(1),
+        event_types: rule.event_types,
+        definition: rule.definition,
+        outcomes: rule.outcomes,
+        effective_from: Some(effective_from.into()),
+        restarts: input.restarts,
+        published_at: now.into(),
+    };
+    // What was sensitive once stays so: achievements of older versions are shown by it.
+    let incentive = Model {
+        name,
+        description,
+        sensitive: incentive.sensitive || rule.sensitive,
+        ..incentive
+    };
+    let number = version.version;
+    if !incentive::insert_version(&*txn, employer.id, version).await? {
+        return Err(Error::Internal("a version is there already"));
+    }
+    incentive::update(&*txn, &incentive).await?;
+    txn.commit().await?;
+    Ok((incentive, number))
+}
+
+/// Retires an incentive, for good. What happened before still counts when it arrives late.
+pub async fn retire(
+    app: &App,
+    permit: Permit<access::RetireIncentive>,
+    employer: Option<&str>,
+    key: &str,
+) -> Outcome<Model> {
+    let txn = app.db.write_txn().await?;
+    let (employer, incentive) = take(&*txn, permit.viewer(), employer, key).await?;
+    let now = employer.now(app.clock.now()).into();
+    incentive::retire(&*txn, employer.id, incentive.id, now).await?;
+    txn.commit().await?;
+    Ok(Model {
+        retired_at: Some(now),
+        ..incentive
+    })
+}
+
+/// The employer and its incentive of this key, for a change of what is not retired: the catalogue's new version comes first, and its
+/// row keeps whoever else would change this employer's incentives waiting until this transaction has ended.
+async fn take(
+    connection: &impl ConnectionTrait,
+    viewer: &Viewer,
+    employer: Option<&str>,
+    key: &str,
+) -> Outcome<(employer::Model, Model)> {
+    let employer = tenant::resolve(connection, viewer, employer).await?;
+    employer::touch_catalogue(connection, employer.id).await?;
+    let unknown = || Fault::not_found(&["incentive"], "the employer has no incentive of this key");
+    let incentive = incentive::find_by_key(connection, employer.id, key)
+        .await?
+        .ok_or_else(unknown)?;
+    if incentive.retired_at.is_some() {
+        return Err(Fault::new(
+            FaultCode::InvalidState,
+            &["incentive"],
+            "the incentive is retired, for good",
+        )
+        .into());
+    }
+    Ok((employer, incentive))
+}
+
+/// Checks a rule of `own`, or of a new incentive, against the employer's menu and its other incentives, and makes it ready to be stored.
+async fn checked(
+    connection: &impl ConnectionTrait,
+    employer: &employer::Model,
+    own: Option<&Model>,
+    now: DateTime<Utc>,
+    rule: Rule,
+) -> Outcome<Checked> {
+    let menu = event_type::list(connection, employer.id).await?;
+    let find = |key: &str| menu.iter().find(|event_type| event_type.key == key);
+    let basis = Basis::read(connection, employer, own, &rule.definition, now).await?;
+    let schema = |key: &str| find(key).map(|item| item.properties_schema.clone().unwrap_or(Value::Null));
+    let faults = rule.definition.check(&schema, &|key| basis.has(key));
+    let mut faults: Vec<Fault> = faults.into_iter().map(fault).collect();
+    faults.extend(basis.circles(own, &rule.definition));
+    require_none(faults)?;
+    let compiled = Incentive::compile(&rule.definition)
+        .map_err(|faults| Error::Refused(faults.into_iter().map(fault).collect()))?;
+    let event_types: Vec<&str> = compiled.event_types();
+    let outcomes: Vec<AwardOutcome> = rule.outcomes.into_iter().map(AwardOutcome::Achievement).collect();
+    let unwritable = |_| Error::Internal("a definition could not be written");
+    Ok(Checked {
+        event_types: serde_json::to_value(&event_types).map_err(unwritable)?,
+        definition: serde_json::to_value(&rule.definition).map_err(unwritable)?,
+        outcomes: serde_json::to_value(&outcomes).map_err(unwritable)?,
+        sensitive: basis.is_sensitive(&rule.definition)
+            || event_types
+                .iter()
+                .any(|key| find(key).is_some_and(|event_type| event_type.sensitive)),
+    })
+}
+
+fn check_words(name: &str, description: Option<&str>, faults: &mut Vec<Fault>) {
+    validate::name(&["name"], name, faults);
+    validate::description(&["description"], description, faults);
+}
+
+fn check_outcomes(outcomes: &[AchievementOutcome], faults: &mut Vec<Fault>) {
+    match outcomes {
         [outcome] => {
-            validate::name(
-                &["outcomes", "0", "achievement", "title"],
-                &outcome.title,
-                &mut faults,
-            );
+            validate::name(&["outcomes", "0", "achievement", "title"], &outcome.title, faults);
             let description = outcome.description.as_deref();
             validate::description(
                 &["outcomes", "0", "achievement", "description"],
                 description,
-                &mut faults,
+                faults,
             );
         }
         [] => faults.push(Fault::invalid(&["outcomes"], "an incentive has an outcome")),
@@ -127,10 +306,9 @@ fn check(input: &Create) -> Vec<Fault> {
             "an incentive has at most one achievement",
         )),
     }
-    faults
 }
 
-fn fault(fault: jobs::rules::definition::DefinitionFault) -> Fault {
+fn fault(fault: DefinitionFault) -> Fault {
     Fault {
         code: FaultCode::InvalidInput,
         message: fault.message,

@@ -4,19 +4,24 @@ mod register;
 
 use std::collections::HashMap;
 
-use entity::id::{EmployerId, MemberId};
+use entity::id::{EmployerId, EventTypeId, KeptEventId, MemberId};
 use entity::member::{self, Model};
 use entity::page::{Page, Slice};
+use entity::{db, event_type, kept_event};
 use jobs::catalogue::Compiled;
 use jobs::rules::{self, Deadline, ProgressView, calendar};
 
 use super::achievement::{require_within, sees_sensitive};
-use super::{Error, FaultCode, Outcome, tenant};
+use super::{Error, Fault, FaultCode, Outcome, tenant};
 use crate::app::App;
 use crate::auth::access;
-use crate::auth::viewer::Permit;
+use crate::auth::viewer::{Permit, Viewer};
+use crate::validate;
 
 pub use register::{MEMBERS_MAX, Register, Registered, register};
+
+/// Tries of a transaction that was in another one's way.
+const ATTEMPTS: u32 = 5;
 
 /// The member of this external id; none where the viewer may not see it.
 pub async fn find(
@@ -58,7 +63,7 @@ pub struct IncentiveProgress {
     pub deadline: Option<chrono::DateTime<chrono::Utc>>,
 }
 
-/// How far a member is with each incentive of the employer's active programs, in the order of their making. Sensitive incentives are
+/// How far a member is with each incentive of the employer's active programs that is not retired, in the order of their making. Sensitive incentives are
 /// left out for whoever may not see them by person.
 pub async fn progress(
     app: &App,
@@ -66,12 +71,15 @@ pub async fn progress(
     member: &Model,
 ) -> Outcome<Vec<IncentiveProgress>> {
     require_within(&permit, member.employer_id, Some(member.id))?;
-    let now = app.clock.now();
+    if member.erased_at.is_some() {
+        return Ok(Vec::new());
+    }
     let db = app.db.read();
     let catalogues = app.jobs.catalogues.load(db, vec![member.employer_id]).await?;
-    let Some(catalogue) = catalogues.get(&member.employer_id) else {
+    let Some(catalogue) = catalogues.get(member.employer_id) else {
         return Ok(Vec::new());
     };
+    let now = catalogue.employer.now(app.clock.now());
     let states: HashMap<_, _> = entity::progress::list_of_member(db, member.employer_id, member.id)
         .await?
         .into_iter()
@@ -84,7 +92,8 @@ pub async fn progress(
     let zone: chrono_tz::Tz = zone.parse().unwrap_or(chrono_tz::Tz::UTC);
     let sees_sensitive = sees_sensitive(permit.viewer());
     let visible = |compiled: &&Compiled| {
-        compiled.program.state == entity::program::ProgramState::Active
+        compiled.program.state() == entity::program::ProgramState::Active
+            && compiled.incentive.retired_at.is_none()
             && (sees_sensitive || !compiled.incentive.sensitive)
     };
     let mut views = Vec::new();
@@ -122,4 +131,56 @@ pub async fn progress(
         });
     }
     Ok(views)
+}
+
+/// A page of the member's kept events, with the keys of their types.
+pub async fn events(
+    app: &App,
+    permit: Permit<access::ReadMemberEvents>,
+    member: &Model,
+    page: Page<KeptEventId>,
+) -> Outcome<(Slice<kept_event::Model>, HashMap<EventTypeId, String>)> {
+    require_within(&permit, member.employer_id, Some(member.id))?;
+    let db = app.db.read();
+    let kept = kept_event::list_of_member(db, member.employer_id, member.id, page).await?;
+    let menu = event_type::list(db, member.employer_id).await?;
+    let keys = menu.into_iter().map(|row| (row.id, row.key)).collect();
+    Ok((kept, keys))
+}
+
+/// Erases a member: what identifies it goes, and what it achieved stays as nobody's.
+pub async fn erase(
+    app: &App,
+    permit: Permit<access::EraseMember>,
+    employer: Option<&str>,
+    external_id: &str,
+) -> Outcome<()> {
+    let mut attempt = 1;
+    loop {
+        match erase_once(app, permit.viewer(), employer, external_id).await {
+            // Workers and the intake hold rows of the member too.
+            Err(Error::Db(error)) if db::is_retryable(&error) && attempt < ATTEMPTS => attempt += 1,
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn erase_once(app: &App, viewer: &Viewer, employer: Option<&str>, external_id: &str) -> Outcome<()> {
+    let txn = app.db.write_txn().await?;
+    let employer = tenant::resolve(&*txn, viewer, employer).await?;
+    let unknown = || Fault::not_found(&["member"], "the employer has no member of this id");
+    let member = match validate::is_external_id(external_id) {
+        true => member::find_by_external_id(&*txn, employer.id, external_id).await?,
+        false => None,
+    };
+    let member = member.ok_or_else(unknown)?;
+    // No external id has a control character, so nobody can register as what an erased member is called.
+    let marker = format!("\u{1}{}", member.id);
+    let now = employer.now(app.clock.now()).into();
+    if !member::erase(&*txn, employer.id, member.id, &marker, now).await? {
+        // Another call was faster.
+        return Err(unknown().into());
+    }
+    txn.commit().await?;
+    Ok(())
 }

@@ -1,10 +1,13 @@
 //! Changing. A mutation takes one `input` and returns a payload whose fields are all nullable but `userErrors`.
 
 mod employer;
+mod incentive;
 mod intake;
 mod operator;
+mod people;
+mod program;
 
-use async_graphql::MergedObject;
+use async_graphql::{MaybeUndefined, MergedObject};
 
 /// What can be changed.
 #[derive(MergedObject, Default)]
@@ -12,5 +15,18 @@ use async_graphql::MergedObject;
 pub struct Mutation(
     operator::OperatorMutation,
     employer::EmployerMutation,
+    program::ProgramMutation,
+    incentive::IncentiveMutation,
     intake::IntakeMutation,
+    people::PeopleMutation,
 );
+
+/// Left out, emptied, or given.
+#[expect(clippy::option_option, reason = "three cases: leave as it is, empty, set")]
+fn given<T>(value: MaybeUndefined<T>) -> Option<Option<T>> {
+    match value {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(None),
+        MaybeUndefined::Value(value) => Some(Some(value)),
+    }
+}

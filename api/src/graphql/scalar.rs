@@ -214,10 +214,10 @@ pub struct Decimal(pub rust_decimal::Decimal);
 impl ScalarType for Decimal {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::String(text) => text
-                .parse()
+            // Not `parse`, which rounds what has too many digits.
+            Value::String(text) => rust_decimal::Decimal::from_str_exact(text)
                 .map(Self)
-                .map_err(|_| InputValueError::custom("not a decimal number")),
+                .map_err(|_| InputValueError::custom("not a decimal number of at most 28 digits")),
             _ => Err(InputValueError::expected_type(value)),
         }
     }

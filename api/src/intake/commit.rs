@@ -8,6 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use entity::clock::Timestamp;
 use entity::employer::Enrolment;
 use entity::event::{self, Event};
@@ -107,7 +108,7 @@ impl Committer {
         employers.sort_unstable();
         employers.dedup();
         let menus = self.menus.load(connection, employers).await?;
-        let members = self.members(connection, items, &menus).await?;
+        let members = self.members(connection, items, &menus, now).await?;
         for item in items.iter_mut() {
             let (Some(form), Some(menu)) = (&item.form, menus.get(&item.employer)) else {
                 continue;
@@ -127,7 +128,7 @@ impl Committer {
         }
         let receipts: Vec<Receipt> = firsts
             .values()
-            .filter_map(|index| items[*index].receipt(now.into()))
+            .filter_map(|index| items[*index].receipt())
             .collect();
         let fresh: HashSet<Identity> = if receipts.is_empty() {
             HashSet::new()
@@ -172,7 +173,7 @@ impl Committer {
         if !queued.is_empty() {
             event::put(connection, &queued).await?;
         }
-        let refusals = refusals(items, &menus, now.date_naive());
+        let refusals = refusals(items, &menus, now);
         if !refusals.is_empty() {
             refusal::add(connection, &refusals).await?;
         }
@@ -185,6 +186,7 @@ impl Committer {
         connection: &impl ConnectionTrait,
         items: &[Item<'_>],
         menus: &HashMap<EmployerId, Arc<Menu>>,
+        now: DateTime<Utc>,
     ) -> Result<HashMap<(EmployerId, String), member::Model>, DbErr> {
         let mut wanted: Vec<(EmployerId, String)> = items
             .iter()
@@ -203,17 +205,18 @@ impl Committer {
         };
         let mut members: HashMap<_, _> =
             by_key(member::list_by_external_ids(connection, &wanted).await?).collect();
-        let now = self.clock.now();
         let enrols = |item: &&Item<'_>| {
             let menu = menus
                 .get(&item.employer)
                 .filter(|menu| menu.employer.enrolment == Enrolment::Open);
-            let menu_item = menu.and_then(|menu| menu.find(&item.candidate.event_type));
+            let menu_item = menu.and_then(|menu| Some((menu, menu.find(&item.candidate.event_type)?)));
             // An event that is refused enrols nobody.
             item.form
                 .as_ref()
                 .zip(menu_item)
-                .is_some_and(|(form, menu_item)| check::fits_type(form, menu_item, now).is_ok())
+                .is_some_and(|(form, (menu, menu_item))| {
+                    check::fits_type(form, menu_item, menu.employer.now(now)).is_ok()
+                })
         };
         let enrolling: HashSet<(EmployerId, &str)> = items
             .iter()
@@ -225,21 +228,24 @@ impl Committer {
                 && !members.contains_key(&(*employer, external_id.clone()))
         });
         if !wanted.is_empty() {
-            let now = Timestamp::from(now);
             let enrolled: Vec<member::Model> = wanted
                 .iter()
-                .map(|(employer, external_id)| member::Model {
-                    employer_id: *employer,
-                    id: self.ids.next(),
-                    external_id: external_id.clone(),
-                    time_zone: None,
-                    locale: None,
-                    email: None,
-                    eligible_from: None,
-                    eligible_until: None,
-                    attributes: Value::Object(serde_json::Map::new()),
-                    created_at: now,
-                    updated_at: now,
+                .filter_map(|(employer, external_id)| {
+                    let now = Timestamp::from(menus.get(employer)?.employer.now(now));
+                    Some(member::Model {
+                        employer_id: *employer,
+                        id: self.ids.next(),
+                        external_id: external_id.clone(),
+                        time_zone: None,
+                        locale: None,
+                        email: None,
+                        eligible_from: None,
+                        eligible_until: None,
+                        attributes: Value::Object(serde_json::Map::new()),
+                        created_at: now,
+                        updated_at: now,
+                        erased_at: None,
+                    })
                 })
                 .collect();
             member::insert_missing(connection, &enrolled).await?;
@@ -255,8 +261,9 @@ impl Committer {
         form: &WellFormed,
         menu: &Menu,
         members: &HashMap<(EmployerId, String), member::Model>,
-        now: chrono::DateTime<chrono::Utc>,
+        real: DateTime<Utc>,
     ) -> Result<(Event, Timestamp), Fault> {
+        let now = menu.employer.now(real);
         let candidate = item.candidate;
         let menu_item = menu.find(&candidate.event_type).ok_or_else(|| {
             Fault::new(
@@ -292,7 +299,8 @@ impl Committer {
             properties: form.properties_text.clone(),
             only_incentive_id: None,
             attempts: 0,
-            due_at: now.into(),
+            // The queue keeps to the real clock.
+            due_at: real.into(),
         };
         Ok((event, check::acceptable_until(form, menu_item)))
     }

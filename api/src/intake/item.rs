@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use entity::clock::Timestamp;
 use entity::event::Event;
 use entity::id::EmployerId;
@@ -57,13 +58,15 @@ impl<'a> Item<'a> {
         }
     }
 
-    pub(super) fn receipt(&self, now: Timestamp) -> Option<Receipt> {
+    pub(super) fn receipt(&self) -> Option<Receipt> {
         match (&self.verdict, &self.form) {
-            (Verdict::Acceptable(_, until), Some(form)) => Some(Receipt {
+            (Verdict::Acceptable(event, until), Some(form)) => Some(Receipt {
                 identity: self.identity(),
                 body_digest: form.digest,
-                accepted_at: now,
+                accepted_at: event.received_at,
                 expires_at: *until,
+                member_id: event.member_id,
+                event_type_id: event.event_type_id,
             }),
             _ => None,
         }
@@ -91,7 +94,7 @@ impl<'a> Item<'a> {
 pub(super) fn refusals(
     items: &[Item<'_>],
     menus: &HashMap<EmployerId, Arc<Menu>>,
-    day: chrono::NaiveDate,
+    now: DateTime<Utc>,
 ) -> Vec<Refusal> {
     let mut counts: BTreeMap<(EmployerId, String, &'static str), i64> = BTreeMap::new();
     for item in items {
@@ -113,12 +116,14 @@ pub(super) fn refusals(
     }
     counts
         .into_iter()
-        .map(|((employer_id, event_type, code), count)| Refusal {
-            employer_id,
-            refused_on: day,
-            event_type,
-            code: code.to_owned(),
-            count,
+        .filter_map(|((employer_id, event_type, code), count)| {
+            Some(Refusal {
+                employer_id,
+                refused_on: menus.get(&employer_id)?.employer.now(now).date_naive(),
+                event_type,
+                code: code.to_owned(),
+                count,
+            })
         })
         .collect()
 }

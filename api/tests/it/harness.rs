@@ -24,7 +24,7 @@ use sea_orm::ConnectionTrait;
 use tokio_util::sync::CancellationToken;
 
 pub use caller::Caller;
-pub use database::{Database, Kind, TABLES};
+pub use database::{Database, Kind, TABLES, count};
 pub use request::{Answer, cloud_event};
 pub use world::{Event, World, at, event, incentive_input, streak_input};
 
@@ -182,6 +182,31 @@ impl TestApp {
         database::count(&self.app.db, sql).await
     }
 
+    /// The tables that hold a text in any column of any row, in either case, as text or as bytes.
+    pub async fn tables_with(&self, text: &str) -> Vec<&'static str> {
+        let mut found = Vec::new();
+        for table in database::TABLES {
+            let holds = match self.app.db.kind() {
+                entity::db::Kind::Sqlite => {
+                    let columns = database::columns(&self.app.db, table).await;
+                    let holds = |column: &String| {
+                        format!("instr(lower(CAST({column} AS TEXT)), lower('{text}')) > 0")
+                    };
+                    columns.iter().map(holds).collect::<Vec<_>>().join(" OR ")
+                }
+                entity::db::Kind::Postgres => {
+                    let bytes: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+                    format!("held::text ILIKE '%{text}%' OR held::text ILIKE '%{bytes}%'")
+                }
+            };
+            let query = format!("SELECT count(*) AS count FROM {table} AS held WHERE {holds}");
+            if self.count(&query).await > 0 {
+                found.push(table);
+            }
+        }
+        found
+    }
+
     /// How many rows each table holds.
     pub async fn row_counts(&self) -> Vec<(&'static str, i64)> {
         let mut counts = Vec::new();
@@ -233,7 +258,7 @@ impl TestApp {
             WHERE head.position <> coalesce(feed.entries, 0) OR head.position <> coalesce(feed.last, 0)";
         assert_eq!(self.count(sparse).await, 0, "the positions of a feed have a hole");
         let twice = "SELECT count(*) AS count FROM (SELECT 1 FROM achievement
-            GROUP BY employer_id, incentive_id, member_id, period_key, ordinal HAVING count(*) > 1) AS repeated";
+            WHERE status = 'EARNED' GROUP BY employer_id, incentive_id, member_id, period_key, ordinal HAVING count(*) > 1) AS repeated";
         assert_eq!(
             self.count(twice).await,
             0,

@@ -79,6 +79,10 @@ impl Structure for Achievements {
         false
     }
 
+    fn is_blank(&self, days: &Days) -> bool {
+        days.0.is_empty()
+    }
+
     fn standing(&self, days: &Days, _today: NaiveDate) -> Standing {
         Standing {
             current: days.total().min(self.at_least.into()).into(),

@@ -308,6 +308,10 @@ impl<S: OfAmounts> Structure for S {
         self.amounts().forget_before(sums, horizon)
     }
 
+    fn is_blank(&self, sums: &Sums) -> bool {
+        sums.rests.is_empty() && sums.days.is_empty()
+    }
+
     fn standing(&self, sums: &Sums, today: NaiveDate) -> Standing {
         self.amounts().standing(sums, today)
     }

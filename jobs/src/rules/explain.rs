@@ -3,8 +3,12 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 
+use super::completions::Completions;
 use super::structure::Deadline;
 use super::{Completion, Edition, Evidence, Fault, judge};
+
+/// The most completions that are listed one by one.
+const COMPLETIONS_MAX: u32 = 1_000;
 
 /// How far a member is with an incentive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +38,21 @@ pub struct Grounds {
     pub partly: Vec<(usize, Decimal)>,
     /// What contributed, but is only remembered in sums: an amount and a day by which it was there.
     pub remembered: Vec<Evidence>,
+}
+
+impl Grounds {
+    /// What contributed, as evidence: a member with nothing else completes the structure on the same day.
+    pub fn evidence(&self, known: &[Evidence]) -> Vec<Evidence> {
+        let in_full = self.places.iter().filter_map(|place| known.get(*place));
+        let in_part = self.partly.iter().filter_map(|(place, amount)| {
+            Some(Evidence {
+                amount: *amount,
+                ..known.get(*place)?.clone()
+            })
+        });
+        let kept = self.remembered.iter().chain(in_full).cloned();
+        kept.chain(in_part).collect()
+    }
 }
 
 /// How a member with this progress stands on `today`, the member's own program day, by version `version`.
@@ -73,4 +92,19 @@ pub fn explain(
         partly: grounds.partly,
         remembered: grounds.remembered,
     })
+}
+
+/// The completions of a member that rest on evidence which can still be taken back, in the order of the calendar; at most a
+/// thousand, the latest.
+pub fn completions(
+    editions: &[Edition<'_>],
+    version: i32,
+    progress: Option<&str>,
+) -> Result<Vec<Completion>, Fault> {
+    let completions = judge::opened(editions, version, progress)?.completions();
+    Ok(completions.gained_over(
+        &Completions::default(),
+        COMPLETIONS_MAX.into(),
+        COMPLETIONS_MAX as usize,
+    ))
 }

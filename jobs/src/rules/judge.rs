@@ -7,10 +7,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::value::RawValue;
 
 use super::completions::Completions;
-use super::limit::{Leave, Places, Shift};
+use super::limit::{Leave, Limit, Places, Shift};
 use super::memory::{Epoch, Memory};
 use super::structure::{Opened, Standing};
-use super::{Award, Change, Edition, Evaluation, Fault, Incentive, Terms};
+use super::{Award, Change, Edition, Evaluation, Fault, Incentive, Terms, Tidied};
 
 /// The version that judges: its number, its rule, and the version its epoch begins with.
 #[derive(Clone, Copy)]
@@ -98,13 +98,7 @@ pub(super) fn judge(
     }
     drop_old_epochs(editions, &mut memory, judging.first, terms.horizon);
     memory.epochs.sort_by_key(|epoch| epoch.first);
-    if let Some(most) = limit.most()
-        && limit.is_reached(&memory.earned)
-        && memory.settled() >= u64::from(most)
-    {
-        // Nothing can follow and nothing can be taken back, so the number of awards is all that is left to know.
-        memory.epochs.clear();
-        (memory.over, memory.idle) = (0, 0);
+    if forget_what_is_settled(limit, &mut memory) {
         too_late.clear();
     }
     let text = memory.write()?;
@@ -149,6 +143,48 @@ pub(super) fn standing(
     let mut epoch = take_epoch(&mut memory, judging);
     let opened = open(editions, judging, &mut epoch, &mut memory)?;
     Ok((earned, opened.standing(today), stopped_from))
+}
+
+/// What is left of a member's progress when `horizon` has passed. See [`super::tidy`].
+pub(super) fn tidy(
+    editions: &[Edition<'_>],
+    number: i32,
+    progress: &str,
+    horizon: NaiveDate,
+) -> Result<Tidied, Fault> {
+    let mut memory = Memory::read(Some(progress))?;
+    let limit = rule(editions, number)?.limit;
+    let mut is_blank = true;
+    let mut epochs = Vec::new();
+    for mut epoch in std::mem::take(&mut memory.epochs) {
+        let mut opened = rule(editions, epoch.version)?
+            .structure
+            .open(Some(epoch.state.get()))?;
+        let consumed = opened.consume_before(horizon);
+        let forgot = opened.forget_before(horizon);
+        let rest = opened.completions();
+        let forgot_windows = limit.settle(&mut memory.earned, &mut epoch.windows, &consumed, &rest, horizon);
+        is_blank &= opened.is_blank();
+        epochs.push(close(
+            epoch,
+            &*opened,
+            &consumed,
+            forgot || forgot_windows,
+            horizon,
+        )?);
+    }
+    memory.epochs = epochs;
+    drop_old_epochs(editions, &mut memory, first_of_epoch(editions, number), horizon);
+    forget_what_is_settled(limit, &mut memory);
+    if is_blank && memory.earned.count == 0 && memory.total() == 0 && memory.stopped_from().is_none() {
+        return Ok(Tidied::Nothing);
+    }
+    let text = memory.write()?;
+    Ok(if text == progress {
+        Tidied::Unchanged
+    } else {
+        Tidied::Changed(text)
+    })
 }
 
 /// The structure with the member's state as the version sees it.
@@ -282,6 +318,19 @@ fn drop_old_epochs(editions: &[Edition<'_>], memory: &mut Memory, current: i32, 
     });
     memory.over = over;
     memory.earned.windows.append(&mut windows);
+}
+
+/// Keeps nothing but the number of awards where nothing can follow and nothing can be taken back.
+fn forget_what_is_settled(limit: Limit, memory: &mut Memory) -> bool {
+    let is_settled = limit.is_reached(&memory.earned)
+        && limit
+            .most()
+            .is_some_and(|most| memory.settled() >= u64::from(most));
+    if is_settled {
+        memory.epochs.clear();
+        (memory.over, memory.idle) = (0, 0);
+    }
+    is_settled
 }
 
 impl Evaluation {

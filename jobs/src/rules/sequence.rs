@@ -282,6 +282,10 @@ impl Structure for Sequence {
 
     /// The chain that has got furthest, of those the one with most time left. As long as somewhere on earth `today` may have
     /// begun before its time is over, it is alive.
+    fn is_blank(&self, memory: &Memory) -> bool {
+        memory.events.is_empty()
+    }
+
     fn standing(&self, memory: &Memory, today: NaiveDate) -> Standing {
         let (_, left) = self.chains(&memory.events, i64::MAX);
         let unused: Vec<&Event> = memory
@@ -359,4 +363,5 @@ fn count(events: &[Event]) -> u64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "dates of one year")]
 mod tests;

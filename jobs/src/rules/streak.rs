@@ -262,6 +262,10 @@ impl Structure for Streak {
         dropped || memory.tallies.len() < tallies
     }
 
+    fn is_blank(&self, memory: &Memory) -> bool {
+        memory.runs.first().is_none() && memory.tallies.is_empty() && memory.consumed.is_none()
+    }
+
     fn standing(&self, memory: &Memory, today: NaiveDate) -> Standing {
         let now = self.period.index(today);
         let periods = memory.runs.numbers();

@@ -57,6 +57,9 @@ pub(super) trait Structure: Debug + Send + Sync {
     /// Forgets evidence before `horizon` that no later completion can use, and says whether there was any.
     fn forget_before(&self, state: &mut Self::State, horizon: NaiveDate) -> bool;
 
+    /// Whether no evidence is left in the state.
+    fn is_blank(&self, state: &Self::State) -> bool;
+
     /// How a member stands on `today`.
     fn standing(&self, state: &Self::State, today: NaiveDate) -> Standing;
 
@@ -130,6 +133,7 @@ pub(super) trait Opened {
     fn consume_before(&mut self, day: NaiveDate) -> Completions;
     fn consume_all(&mut self) -> Completions;
     fn forget_before(&mut self, horizon: NaiveDate) -> bool;
+    fn is_blank(&self) -> bool;
     fn standing(&self, today: NaiveDate) -> Standing;
     fn grounds(&self, evidence: &[Evidence], completion: Completion) -> Grounds;
 
@@ -189,6 +193,10 @@ impl<S: Structure> Opened for Held<'_, S> {
 
     fn forget_before(&mut self, horizon: NaiveDate) -> bool {
         self.structure.forget_before(&mut self.state, horizon)
+    }
+
+    fn is_blank(&self) -> bool {
+        self.structure.is_blank(&self.state)
     }
 
     fn standing(&self, today: NaiveDate) -> Standing {

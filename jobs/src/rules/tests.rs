@@ -22,6 +22,8 @@ fn incentive(structure: impl AnyStructure + 'static, limit: Limit) -> Incentive 
         of: Vec::new(),
         limit,
         structure: Box::new(structure),
+        asked: StructureDefinition::Immediate,
+        awarded: LimitDefinition::Once,
     }
 }
 

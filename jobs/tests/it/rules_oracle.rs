@@ -22,7 +22,7 @@ use twin::{Cap, Demand, Fact, in_windows};
 
 mod edits;
 mod history;
-// mod hostile;
+mod hostile;
 mod member;
 mod size;
 mod twin;

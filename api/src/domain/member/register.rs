@@ -7,7 +7,7 @@ use entity::clock::Timestamp;
 use entity::consent::{self, Consent, Purpose};
 use entity::id::{EmployerId, MemberId, PartnerId};
 use entity::member::{self, Model};
-use entity::{db, partner};
+use entity::{db, employer, partner};
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
 
@@ -74,10 +74,10 @@ pub async fn register(
         )
         .into());
     }
-    let employer = tenant::resolve_id(app.db.read(), permit.viewer(), employer).await?;
+    let employer = tenant::resolve(app.db.read(), permit.viewer(), employer).await?;
     let mut attempt = 1;
     loop {
-        match register_once(app, employer, members).await {
+        match register_once(app, &employer, members).await {
             Err(Error::Db(error)) if db::is_retryable(&error) && attempt < ATTEMPTS => attempt += 1,
             Ok(None) if attempt < ATTEMPTS => attempt += 1,
             Ok(None) => return Err(Error::Busy),
@@ -89,10 +89,11 @@ pub async fn register(
 
 async fn register_once(
     app: &App,
-    employer: EmployerId,
+    employer: &employer::Model,
     members: &[Result<Register, Fault>],
 ) -> Outcome<Option<Vec<Registered>>> {
-    let now = Timestamp::from(app.clock.now());
+    let now = Timestamp::from(employer.now(app.clock.now()));
+    let employer = employer.id;
     let txn = app.db.write_txn().await?;
     let partners = partners(&*txn, members).await?;
     let before = lock_known(&*txn, employer, members).await?;
@@ -272,6 +273,7 @@ fn blank(app: &App, employer_id: EmployerId, external_id: &str, now: Timestamp) 
         attributes: Value::Object(serde_json::Map::new()),
         created_at: now,
         updated_at: now,
+        erased_at: None,
     }
 }
 

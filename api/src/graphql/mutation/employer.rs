@@ -1,53 +1,103 @@
-//! What an employer sets up.
+//! What an employer sets up beside its programs and incentives: event types, and what partners may know; and its clock.
 
-mod input;
-
-use async_graphql::{Context, Object, SimpleObject};
+use async_graphql::{Context, InputObject, Object, SimpleObject};
+use chrono::TimeDelta;
 
 use crate::auth::access;
 use crate::auth::guard::Requires;
 use crate::domain;
+use crate::domain::stock_menu::{MAX_FUTURE_SECONDS, MAX_LATE_SECONDS};
 use crate::graphql::error::{ApiError, UserError, settle};
 use crate::graphql::object::employer::{Grant, grants};
-use crate::graphql::object::{EventType, Incentive, Program};
+use crate::graphql::object::{Employer, EventType};
+use crate::graphql::scalar::{DateTime, Duration, Json};
 use crate::graphql::{app, permit};
-use input::{
-    CreateEventTypeInput, CreateIncentiveInput, CreateProgramInput, GrantPartnerInput, ProgramKeyInput,
-    RevokeGrantInput,
-};
+
+const MAX_LATE: Duration = Duration(TimeDelta::seconds(MAX_LATE_SECONDS));
+const MAX_FUTURE: Duration = Duration(TimeDelta::seconds(MAX_FUTURE_SECONDS));
+const RETENTION: Duration = Duration(TimeDelta::zero());
+
+/// A new event type.
+#[derive(InputObject)]
+pub struct CreateEventTypeInput {
+    /// The key of the employer; the token's own unless given. The operator must give it.
+    employer: Option<String>,
+    /// Its short name, of the form of an employer's key; unique within the employer.
+    key: String,
+    /// Its name for people, 1 to 200 characters.
+    name: String,
+    /// What it means, at most 2,000 characters.
+    description: Option<String>,
+    /// JSON Schema of the properties, drafts 6 to 2020-12; without one anything goes. At most 64 KiB, and with references followed at
+    /// most 2,000 objects, nested at most 64 levels deep. A `$ref` leads to a place in the schema itself, and never in a circle. At most
+    /// 20 patterns, without look-around and back-references.
+    properties_schema: Option<Json>,
+    /// Health data and the like: never shown by person to the employer's administrators.
+    #[graphql(default_with = "Some(false)")]
+    sensitive: Option<bool>,
+    /// How long after it happened an event is still accepted, at most 400 days.
+    #[graphql(default_with = "Some(MAX_LATE)")]
+    max_late: Option<Duration>,
+    /// How far in the future an event may claim to happen, at most a day.
+    #[graphql(default_with = "Some(MAX_FUTURE)")]
+    max_future: Option<Duration>,
+    /// How long the properties are kept after evaluation. None for a sensitive type.
+    #[graphql(default_with = "Some(RETENTION)")]
+    retention: Option<Duration>,
+}
+
+impl From<CreateEventTypeInput> for domain::event_type::Create {
+    fn from(input: CreateEventTypeInput) -> Self {
+        Self {
+            employer: input.employer,
+            key: input.key,
+            name: input.name,
+            description: input.description,
+            properties_schema: input.properties_schema.map(|schema| schema.0),
+            sensitive: input.sensitive.unwrap_or(false),
+            max_late: input.max_late.unwrap_or(MAX_LATE).0.num_seconds(),
+            max_future: input.max_future.unwrap_or(MAX_FUTURE).0.num_seconds(),
+            retention: input.retention.unwrap_or(RETENTION).0.num_seconds(),
+        }
+    }
+}
+
+/// What a partner may know from now on.
+#[derive(InputObject)]
+pub struct GrantPartnerInput {
+    /// The key of the employer; the token's own unless given. The operator must give it.
+    pub employer: Option<String>,
+    /// The key of the partner.
+    pub partner: String,
+    /// The keys of the programs, 1 to 100.
+    pub programs: Vec<String>,
+}
+
+/// What a partner may know no longer.
+#[derive(InputObject)]
+pub struct RevokeGrantInput {
+    /// The key of the employer; the token's own unless given. The operator must give it.
+    pub employer: Option<String>,
+    /// The key of the partner.
+    pub partner: String,
+    /// The keys of the programs.
+    pub programs: Vec<String>,
+}
+
+/// An instant to which a sandbox sets its clock forward.
+#[derive(InputObject)]
+pub struct AdvanceClockInput {
+    /// The key of the employer; the token's own unless given. The operator must give it.
+    employer: Option<String>,
+    /// The instant that is `now` to the employer from now on: after its present one, and at most 3,653 days ahead of the real one.
+    to: DateTime,
+}
 
 /// What came of `createEventType`.
 #[derive(SimpleObject)]
 pub struct CreateEventTypePayload {
     /// The event type.
     event_type: Option<EventType>,
-    /// What the caller can mend.
-    user_errors: Vec<UserError>,
-}
-
-/// What came of `createProgram`.
-#[derive(SimpleObject)]
-pub struct CreateProgramPayload {
-    /// The program, in `DRAFT`.
-    program: Option<Program>,
-    /// What the caller can mend.
-    user_errors: Vec<UserError>,
-}
-
-/// What came of a change of a program.
-#[derive(SimpleObject)]
-pub struct ProgramPayload {
-    /// The program as it is now.
-    program: Option<Program>,
-    /// What the caller can mend.
-    user_errors: Vec<UserError>,
-}
-
-/// What came of `createIncentive`.
-#[derive(SimpleObject)]
-pub struct CreateIncentivePayload {
-    /// The incentive, in version 1.
-    incentive: Option<Incentive>,
     /// What the caller can mend.
     user_errors: Vec<UserError>,
 }
@@ -70,6 +120,15 @@ pub struct RevokeGrantPayload {
     user_errors: Vec<UserError>,
 }
 
+/// What came of `advanceClock`.
+#[derive(SimpleObject)]
+pub struct AdvanceClockPayload {
+    /// The employer, at its new instant.
+    employer: Option<Employer>,
+    /// What the caller can mend.
+    user_errors: Vec<UserError>,
+}
+
 /// What an employer sets up.
 #[derive(Default)]
 pub struct EmployerMutation;
@@ -88,61 +147,6 @@ impl EmployerMutation {
         let (made, user_errors) = settle(outcome)?;
         Ok(CreateEventTypePayload {
             event_type: made.map(EventType),
-            user_errors,
-        })
-    }
-
-    /// Creates a program, in `DRAFT`. Scope: `programs:write` or `operator`.
-    #[graphql(guard = "Requires::<access::CreateProgram>::new()")]
-    async fn create_program(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "The program.")] input: CreateProgramInput,
-    ) -> Result<CreateProgramPayload, ApiError> {
-        let (made, user_errors) =
-            settle(domain::program::create(app(context)?, permit(context)?, input.into()).await)?;
-        Ok(CreateProgramPayload {
-            program: made.map(Program),
-            user_errors,
-        })
-    }
-
-    /// Takes a draft into force: events accepted from now on are evaluated, also those that happened before, within the program's
-    /// dates. Scope: `programs:write` or `operator`.
-    #[graphql(guard = "Requires::<access::ActivateProgram>::new()")]
-    async fn activate_program(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "The program.")] input: ProgramKeyInput,
-    ) -> Result<ProgramPayload, ApiError> {
-        let outcome = domain::program::activate(
-            app(context)?,
-            permit(context)?,
-            input.employer.as_deref(),
-            &input.program,
-        )
-        .await;
-        let (made, user_errors) = settle(outcome)?;
-        Ok(ProgramPayload {
-            program: made.map(Program),
-            user_errors,
-        })
-    }
-
-    /// Creates an incentive, in version 1. Scope: `programs:write` or `operator`.
-    #[graphql(guard = "Requires::<access::CreateIncentive>::new()")]
-    async fn create_incentive(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "The incentive.")] input: CreateIncentiveInput,
-    ) -> Result<CreateIncentivePayload, ApiError> {
-        let outcome = match input.create() {
-            Ok(create) => domain::incentive::create(app(context)?, permit(context)?, create).await,
-            Err(fault) => Err(fault.into()),
-        };
-        let (made, user_errors) = settle(outcome)?;
-        Ok(CreateIncentivePayload {
-            incentive: made.map(Incentive),
             user_errors,
         })
     }
@@ -186,6 +190,24 @@ impl EmployerMutation {
         .await;
         let (grants, user_errors) = shown(context, outcome).await?;
         Ok(RevokeGrantPayload { grants, user_errors })
+    }
+
+    /// Sets the clock of a sandbox forward: what would have happened by then happens now, through the same code as in production.
+    /// Tokens keep to the real clock. Scope: `programs:write` or `operator`.
+    #[graphql(guard = "Requires::<access::AdvanceClock>::new()")]
+    async fn advance_clock(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The instant.")] input: AdvanceClockInput,
+    ) -> Result<AdvanceClockPayload, ApiError> {
+        let employer = input.employer.as_deref();
+        let outcome =
+            domain::employer::advance_clock(app(context)?, permit(context)?, employer, input.to.0).await;
+        let (employer, user_errors) = settle(outcome)?;
+        Ok(AdvanceClockPayload {
+            employer: employer.map(Employer),
+            user_errors,
+        })
     }
 }
 

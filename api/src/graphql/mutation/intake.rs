@@ -8,6 +8,7 @@ use crate::auth::guard::Requires;
 use crate::domain::member::{Register, Registered};
 use crate::domain::{self, Fault, FaultCode, tenant};
 use crate::graphql::error::{ApiError, UserError, settle};
+use crate::graphql::mutation::given;
 use crate::graphql::object::Member;
 use crate::graphql::scalar::{Date, DateTime, Json, PerItem, TimeZone};
 use crate::graphql::{app, permit};
@@ -278,8 +279,8 @@ impl MemberInput {
             external_id: self.external_id,
             time_zone: item(self.time_zone, "timeZone")?
                 .map(|zone| zone.map(|zone| zone.0.name().to_owned())),
-            locale: plain(self.locale),
-            email: plain(self.email),
+            locale: given(self.locale),
+            email: given(self.email),
             eligible_from: item(self.eligible_from, "eligibleFrom")?.map(|date| date.map(|date| date.0)),
             eligible_until: item(self.eligible_until, "eligibleUntil")?.map(|date| date.map(|date| date.0)),
             attributes: self.attributes.map(|attributes| attributes.0),
@@ -293,20 +294,10 @@ impl MemberInput {
     }
 }
 
-/// Left out, emptied, or given.
-#[expect(clippy::option_option, reason = "three cases: leave as it is, empty, set")]
-fn plain<T>(value: MaybeUndefined<T>) -> Option<Option<T>> {
-    match value {
-        MaybeUndefined::Undefined => None,
-        MaybeUndefined::Null => Some(None),
-        MaybeUndefined::Value(value) => Some(Some(value)),
-    }
-}
-
-/// As [`plain`], for a value that may be malformed.
+/// As [`given`], for a value that may be malformed.
 #[expect(clippy::option_option, reason = "three cases: leave as it is, empty, set")]
 fn item<T>(value: MaybeUndefined<PerItem<T>>, field: &str) -> Result<Option<Option<T>>, Fault> {
-    match plain(value) {
+    match given(value) {
         None => Ok(None),
         Some(None) => Ok(Some(None)),
         Some(Some(PerItem(Ok(value)))) => Ok(Some(Some(value))),

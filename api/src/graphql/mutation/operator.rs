@@ -34,6 +34,9 @@ pub struct CreateEmployerInput {
     minimum_group_size: Option<i32>,
     /// What its members consent to until they say otherwise; to nothing unless given.
     consent_defaults: Option<ConsentDefaultsInput>,
+    /// Whether it has a clock of its own that `advanceClock` sets forward: to try in a minute what takes thirty days. For good.
+    #[graphql(default_with = "Some(false)")]
+    sandbox: Option<bool>,
 }
 
 /// What members consent to until they say otherwise.
@@ -178,6 +181,7 @@ impl OperatorMutation {
             minimum_group_size: input.minimum_group_size.unwrap_or(10),
             default_partner_sharing: defaults.and_then(|defaults| defaults.partner_sharing) == Some(true),
             default_email: defaults.and_then(|defaults| defaults.email) == Some(true),
+            sandbox: input.sandbox == Some(true),
         };
         let (made, user_errors) =
             settle(domain::employer::create(app(context)?, permit(context)?, create).await)?;

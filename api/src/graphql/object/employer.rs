@@ -36,7 +36,7 @@ pub struct ConsentDefaults {
 /// How many events of one type were refused on one day for one reason.
 #[derive(SimpleObject)]
 pub struct RefusedEvents {
-    /// The day of the refusal, in UTC.
+    /// The day of the refusal, in UTC; of a sandbox by its own clock.
     on: Date,
     /// The key of the event type; null when the employer has no such type.
     event_type: Option<String>,
@@ -108,6 +108,16 @@ impl Employer {
         self.0.created_at.into()
     }
 
+    /// Whether it has a clock of its own, that `advanceClock` sets forward.
+    async fn sandbox(&self) -> bool {
+        self.0.sandbox
+    }
+
+    /// The present instant to the employer, by which its events, programs and incentives are judged: of a sandbox by its own clock.
+    async fn now(&self, context: &Context<'_>) -> Result<DateTime, ApiError> {
+        Ok(DateTime(self.0.now(app(context)?.clock.now())))
+    }
+
     /// The menu of events, by key.
     async fn event_types(&self, context: &Context<'_>) -> Result<Vec<EventType>, ApiError> {
         let rows = event_type::list(app(context)?.db.read(), self.0.id).await?;
@@ -133,9 +143,9 @@ impl Employer {
         #[graphql(desc = "The first day counted, in UTC.")] since: Option<Date>,
     ) -> Result<Vec<RefusedEvents>, ApiError> {
         let app = app(context)?;
-        let month_ago = app
-            .clock
-            .now()
+        let month_ago = self
+            .0
+            .now(app.clock.now())
             .date_naive()
             .checked_sub_days(Days::new(30))
             .unwrap_or_default();

@@ -16,6 +16,8 @@ use crate::graphql::scalar::{BigInt, DateTime};
 pub enum FeedEntryKind {
     /// A member has earned an achievement.
     AchievementEarned,
+    /// An achievement was taken back that this feed has told of.
+    AchievementRevoked,
 }
 
 /// An entry of the partner's feed. Polling and the subscription carry the same entries, ids and positions.

@@ -1,15 +1,18 @@
 //! Incentives.
 
+mod structure;
+
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use entity::incentive;
-use jobs::rules::definition::{ConditionOp as RuleOp, Definition, LimitDefinition, StructureDefinition};
+use jobs::rules::definition::{ConditionOp as RuleOp, Definition};
 
 use crate::auth::access;
 use crate::auth::guard::Requires;
 use crate::domain;
 use crate::graphql::error::ApiError;
-use crate::graphql::scalar::{BigInt, DateTime, Json};
+use crate::graphql::scalar::{BigInt, DateTime};
 use crate::graphql::{app, permit};
+use structure::{Limit, Structure, Trigger};
 
 /// How a condition compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -69,57 +72,13 @@ pub enum Window {
     Ever,
 }
 
-/// Which events count.
-#[derive(SimpleObject)]
-pub struct Trigger {
-    /// The key of the event type.
-    event_type: String,
-    /// Conditions that must all hold.
-    r#where: Vec<Condition>,
-}
-
-/// A condition on a property of the event or an attribute of the member.
-#[derive(SimpleObject)]
-pub struct Condition {
-    /// `properties.…` or `member.attributes.…`.
-    path: String,
-    /// How it compares.
-    op: ConditionOp,
-    /// With what; null for nothing.
-    value: Option<Json>,
-}
-
-/// What has to be done with the events. Exactly one field is not null.
-#[derive(SimpleObject, Default)]
-pub struct Structure {
-    /// Each matching event.
-    immediate: Option<bool>,
-    /// Consecutive calendar periods.
-    streak: Option<Streak>,
-}
-
-/// Consecutive calendar periods, each with enough matching events.
-#[derive(SimpleObject)]
-pub struct Streak {
-    /// How many consecutive periods.
-    length: i32,
-    /// What a period is.
-    period: Period,
-    /// How many matching events make a period count.
-    per_period: i32,
-}
-
-/// How often one member is awarded. Exactly one field is not null.
-#[derive(SimpleObject, Default)]
-pub struct Limit {
-    /// Once, for good.
-    once: Option<bool>,
-    /// At most so many times, for good.
-    at_most: Option<i32>,
-    /// Once in each such window.
-    once_per: Option<Window>,
-    /// Every time.
-    unlimited: Option<bool>,
+/// What becomes of what members have done so far when a new version comes into force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum ProgressPolicy {
+    /// Members go on from where they are, by the new settings. The structure must be of the same kind and count the same things.
+    Keep,
+    /// Members start anew. What they have earned stays.
+    Restart,
 }
 
 /// How much was achieved for an incentive.
@@ -157,7 +116,7 @@ impl Incentive {
         self.0.description.as_deref()
     }
 
-    /// Whether an event type it names is sensitive: administrators then see counts, never who.
+    /// Whether an event type that any version of it names is sensitive: administrators then see counts, never who.
     async fn sensitive(&self) -> bool {
         self.0.sensitive
     }
@@ -167,7 +126,12 @@ impl Incentive {
         self.0.created_at.into()
     }
 
-    /// Its newest version; a version never changes. Null only when what is stored cannot be read.
+    /// Since when it is retired: what happens from then on does not count; null: it is not.
+    async fn retired_at(&self) -> Option<DateTime> {
+        self.0.retired_at.map(Into::into)
+    }
+
+    /// Its newest version, in force or about to be; a version never changes. Null only when what is stored cannot be read.
     /// Scope: `programs:read` or `operator`.
     #[graphql(guard = "Requires::<access::ReadIncentiveVersion>::new()")]
     async fn version(&self, context: &Context<'_>) -> Result<Option<IncentiveVersion>, ApiError> {
@@ -175,6 +139,15 @@ impl Incentive {
         let version =
             incentive::latest_version(app(context)?.db.read(), self.0.employer_id, self.0.id).await?;
         Ok(version.and_then(IncentiveVersion::read))
+    }
+
+    /// All its versions, oldest first, at most 100; one that cannot be read is left out. Scope: `programs:read` or `operator`.
+    #[graphql(guard = "Requires::<access::ListIncentiveVersions>::new()")]
+    async fn versions(&self, context: &Context<'_>) -> Result<Vec<IncentiveVersion>, ApiError> {
+        permit::<access::ListIncentiveVersions>(context)?;
+        let rows =
+            incentive::list_versions_of(app(context)?.db.read(), self.0.employer_id, self.0.id).await?;
+        Ok(rows.into_iter().filter_map(IncentiveVersion::read).collect())
     }
 
     /// How much was achieved. Null for a sensitive incentive that fewer members than the employer's minimum group size have achieved.
@@ -200,6 +173,12 @@ pub struct IncentiveVersion {
     structure: Structure,
     /// How often one member is awarded.
     limit: Limit,
+    /// What stops it for a member: nothing that happens at the instant of such an event or later counts.
+    unless: Vec<Trigger>,
+    /// Events that occur from then on are judged by it, until a newer version is in force; null: from ever.
+    effective_from: Option<DateTime>,
+    /// What became of what members had done before; null of the first version, before which there is nothing.
+    progress: Option<ProgressPolicy>,
     /// When it was published.
     published_at: DateTime,
 }
@@ -207,55 +186,18 @@ pub struct IncentiveVersion {
 impl IncentiveVersion {
     fn read(row: incentive::Version) -> Option<Self> {
         let definition = Definition::parse(&row.definition).ok()?;
-        let trigger = definition.trigger.map(|trigger| Trigger {
-            event_type: trigger.event_type,
-            r#where: trigger
-                .conditions
-                .into_iter()
-                .map(|condition| Condition {
-                    path: condition.path,
-                    op: condition.op.into(),
-                    value: condition.value.map(Json),
-                })
-                .collect(),
-        });
-        let structure = match definition.structure {
-            StructureDefinition::Immediate => Structure {
-                immediate: Some(true),
-                ..Structure::default()
-            },
-            StructureDefinition::Streak(streak) => Structure {
-                streak: Some(Streak {
-                    length: streak.length,
-                    period: streak.period.into(),
-                    per_period: streak.per_period,
-                }),
-                ..Structure::default()
-            },
-        };
-        let limit = match definition.limit {
-            LimitDefinition::Once => Limit {
-                once: Some(true),
-                ..Limit::default()
-            },
-            LimitDefinition::AtMost(times) => Limit {
-                at_most: Some(times),
-                ..Limit::default()
-            },
-            LimitDefinition::OncePer(window) => Limit {
-                once_per: Some(window.into()),
-                ..Limit::default()
-            },
-            LimitDefinition::Unlimited => Limit {
-                unlimited: Some(true),
-                ..Limit::default()
-            },
-        };
         Some(Self {
             number: row.version,
-            trigger,
-            structure,
-            limit,
+            trigger: definition.trigger.map(Trigger::from),
+            structure: definition.structure.into(),
+            limit: definition.limit.into(),
+            unless: definition.unless.into_iter().map(Trigger::from).collect(),
+            effective_from: row.effective_from.map(Into::into),
+            progress: (row.version > 1).then_some(if row.restarts {
+                ProgressPolicy::Restart
+            } else {
+                ProgressPolicy::Keep
+            }),
             published_at: row.published_at.into(),
         })
     }

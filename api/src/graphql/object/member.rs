@@ -2,7 +2,7 @@
 
 use async_graphql::connection::Connection;
 use async_graphql::{Context, ID, Object, SimpleObject};
-use entity::{employer, member};
+use entity::{employer, kept_event, member};
 
 use super::{Achievement, Incentive};
 use crate::auth::access;
@@ -12,6 +12,48 @@ use crate::graphql::connection::{Arguments, Cursor, connection};
 use crate::graphql::error::ApiError;
 use crate::graphql::scalar::{Date, DateTime, Decimal, Json, TimeZone, stored_zone};
 use crate::graphql::{app, permit};
+
+/// An event of a member that was evaluated and is kept for the retention of its type.
+#[derive(SimpleObject)]
+pub struct KeptEvent {
+    /// The key of its type.
+    r#type: String,
+    /// Where it came from.
+    source: String,
+    /// The sender's own id.
+    id: ID,
+    /// When it happened.
+    occurred_at: DateTime,
+    /// The civil date where it happened.
+    local_date: Date,
+    /// The civil date and time where it happened, ISO 8601 without offset.
+    local_time: String,
+    /// The zone by which the civil date and time were found.
+    time_zone: TimeZone,
+    /// What it said, a JSON object.
+    properties: Json,
+    /// Until when it is kept.
+    kept_until: DateTime,
+}
+
+impl KeptEvent {
+    /// The row with the key of its type.
+    fn new(row: kept_event::Model, event_type: String) -> Self {
+        // All of it was checked when the event was accepted.
+        let local_date = row.local_time.get(..10).and_then(|day| day.parse().ok());
+        Self {
+            r#type: event_type,
+            source: row.source,
+            id: row.event_id.into(),
+            occurred_at: row.occurred_at.into(),
+            local_date: Date(local_date.unwrap_or_else(|| row.occurred_at.instant().date_naive())),
+            local_time: row.local_time,
+            time_zone: stored_zone(&row.time_zone),
+            properties: Json(serde_json::from_str(&row.properties).unwrap_or_default()),
+            kept_until: row.expires_at.into(),
+        }
+    }
+}
 
 /// A member of an employer. Never shown to a partner.
 pub struct Member(pub member::Model);
@@ -45,7 +87,7 @@ impl Member {
 
     /// The employer's own name for the member, unique within it; null once the member was erased.
     async fn external_id(&self) -> Option<&str> {
-        Some(&self.0.external_id)
+        self.0.erased_at.is_none().then_some(&*self.0.external_id)
     }
 
     /// The zone of the member's local dates: its own, else the employer's.
@@ -102,8 +144,26 @@ impl Member {
         Ok(connection(slice, |row| row.id, Achievement::of_employer))
     }
 
-    /// How far the member is with each incentive of the active programs, in the order of their making. An administrator does not see
-    /// what is sensitive. Scope: `achievements:read`, `member:self` or `member:any`.
+    /// The events of the member that are kept, for as long as the `retention` of their types says, in the order of evaluation. Events of
+    /// sensitive types are never kept, so that there is nothing to hide. Scope: `achievements:read`, `member:self` or `member:any`.
+    #[graphql(guard = "Requires::<access::ReadMemberEvents>::new()")]
+    async fn events(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many, 1 to 100; 20 unless given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+    ) -> Result<Connection<Cursor, KeptEvent>, ApiError> {
+        let page = Arguments::forward(first, after).page()?;
+        let (slice, types) = domain::member::events(app(context)?, permit(context)?, &self.0, page).await?;
+        let node = |row: kept_event::Model| {
+            let event_type = types.get(&row.event_type_id).cloned().unwrap_or_default();
+            KeptEvent::new(row, event_type)
+        };
+        Ok(connection(slice, |row| row.id, node))
+    }
+
+    /// How far the member is with each incentive of the active programs, but for retired ones, in the order of their making. An
+    /// administrator does not see what is sensitive. Scope: `achievements:read`, `member:self` or `member:any`.
     #[graphql(guard = "Requires::<access::ReadMemberProgress>::new()")]
     async fn progress(&self, context: &Context<'_>) -> Result<Vec<Progress>, ApiError> {
         let views = domain::member::progress(app(context)?, permit(context)?, &self.0).await?;

@@ -1,13 +1,13 @@
 //! Programs.
 
-use async_graphql::{Context, Enum, ID, Object};
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use entity::{incentive, program};
 
 use super::Incentive;
 use crate::auth::access;
 use crate::auth::guard::Requires;
 use crate::graphql::error::ApiError;
-use crate::graphql::scalar::{Date, DateTime, TimeZone, stored_zone};
+use crate::graphql::scalar::{BigInt, Date, DateTime, TimeZone, stored_zone};
 use crate::graphql::{app, permit};
 
 /// Where a program stands.
@@ -18,6 +18,21 @@ pub enum ProgramState {
     Draft,
     /// Events are evaluated, within its dates.
     Active,
+    /// Events are accepted and held; nothing is evaluated until the program goes on or ends.
+    Paused,
+    /// Over, for good. What happened before it ended still counts when it arrives late.
+    Ended,
+}
+
+/// How many awards a program may make, of all its incentives and members together.
+#[derive(SimpleObject)]
+pub struct ProgramBudget {
+    /// How many there may be.
+    limit: BigInt,
+    /// How many there are: those that stand.
+    spent: BigInt,
+    /// How many there still may be.
+    remaining: BigInt,
 }
 
 /// A program: what an employer runs incentives in.
@@ -63,7 +78,7 @@ impl Program {
 
     /// Where it stands.
     async fn state(&self) -> ProgramState {
-        self.0.state.into()
+        self.0.state().into()
     }
 
     /// When it was created.
@@ -71,9 +86,28 @@ impl Program {
         self.0.created_at.into()
     }
 
-    /// When it was activated; null: never.
+    /// When it was activated first; null: never.
     async fn activated_at(&self) -> Option<DateTime> {
         self.0.activated_at.map(Into::into)
+    }
+
+    /// Since when it is paused; null: it is not.
+    async fn paused_at(&self) -> Option<DateTime> {
+        self.0.paused_at.map(Into::into)
+    }
+
+    /// When it ended; null: it has not.
+    async fn ended_at(&self) -> Option<DateTime> {
+        self.0.ended_at.map(Into::into)
+    }
+
+    /// How many awards it may make; null: any number.
+    async fn budget(&self) -> Option<ProgramBudget> {
+        self.0.budget.map(|limit| ProgramBudget {
+            limit: BigInt(limit),
+            spent: BigInt(self.0.budget_spent),
+            remaining: BigInt(limit.saturating_sub(self.0.budget_spent).max(0)),
+        })
     }
 
     /// Its incentives, by key. Scope: `programs:read` or `operator`.

@@ -11,7 +11,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use crate::auth::access::{self, Operation};
 use crate::auth::guard::Requires;
 use crate::auth::viewer::Viewer;
-use crate::domain::achievement::sees_sensitive;
+use crate::domain::achievement::{is_somebody, sees_sensitive};
 use crate::graphql::error::ApiError;
 use crate::graphql::object::{Achievement, Employer, FeedEntry, Incentive, Member, Node, Program};
 use crate::graphql::{app, permit, viewer};
@@ -71,6 +71,9 @@ async fn find_of_employer(
     employer: EmployerId,
     id: &str,
 ) -> Result<Option<Node>, DbErr> {
+    if !is_somebody(db, viewer).await? {
+        return Ok(None);
+    }
     if let (Ok(id), true) = (id.parse(), may::<access::ReadProgram>(viewer)) {
         return Ok(program::find(db, employer, id)
             .await?
@@ -84,7 +87,7 @@ async fn find_of_employer(
     if let (Ok(id), true) = (id.parse(), may::<access::ReadMember>(viewer)) {
         let found = member::find(db, employer, id).await?;
         return Ok(found
-            .filter(|row| viewer.member().is_none_or(|own| own == row.id))
+            .filter(|row| row.erased_at.is_none() && viewer.member().is_none_or(|own| own == row.id))
             .map(|row| Node::Member(Member(row))));
     }
     if let (Ok(id), true) = (id.parse(), may::<access::ListAchievements>(viewer)) {

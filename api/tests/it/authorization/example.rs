@@ -76,6 +76,32 @@ impl Example {
                 r#"mutation { activateProgram(input: {employer: "{employer}", program: "wellbeing"}) { program { key } userErrors { code path } } }"#,
             ),
             plain(
+                "Mutation.updateProgram",
+                r#"mutation { updateProgram(input: {employer: "{employer}", program: "wellbeing", name: "New"}) { program { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.pauseProgram",
+                r#"mutation { pauseProgram(input: {employer: "{employer}", program: "wellbeing"}) { program { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.endProgram",
+                r#"mutation { endProgram(input: {employer: "{employer}", program: "wellbeing"}) { program { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.publishIncentive",
+                r#"mutation { publishIncentive(input: {employer: "{employer}", incentive: "first", progress: RESTART,
+                    trigger: {eventType: "meditation.completed"}, structure: {immediate: true}, outcomes: [{achievement: {title: "T"}}]
+                }) { version userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.retireIncentive",
+                r#"mutation { retireIncentive(input: {employer: "{employer}", incentive: "first"}) { incentive { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.advanceClock",
+                r#"mutation { advanceClock(input: {employer: "{employer}", to: "2026-11-22T00:00:00Z"}) { employer { now } userErrors { code path } } }"#,
+            ),
+            plain(
                 "Mutation.createIncentive",
                 r#"mutation { createIncentive(input: {employer: "{employer}", program: "wellbeing", key: "new", name: "New",
                     trigger: {eventType: "meditation.completed"}, structure: {immediate: true}, outcomes: [{achievement: {title: "T"}}]
@@ -114,6 +140,12 @@ impl Example {
                 carriers: &[Scope::AchievementsRead, Scope::MemberSelf],
             },
             Self {
+                field: "Incentive.versions",
+                document: r#"{ achievements(filter: {employer: "{employer}"}) { nodes { incentive { versions { number } } } } }"#,
+                without_employer: None,
+                carriers: &[Scope::AchievementsRead, Scope::MemberSelf],
+            },
+            Self {
                 field: "Incentive.tally",
                 document: r#"{ achievements(filter: {employer: "{employer}"}) { nodes { incentive { tally { memberCount } } } } }"#,
                 without_employer: None,
@@ -122,6 +154,10 @@ impl Example {
             plain(
                 "Mutation.registerMembers",
                 r#"mutation { registerMembers(input: {employer: "{employer}", members: [{externalId: "ada"}]}) { results { status } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.eraseMember",
+                r#"mutation { eraseMember(input: {employer: "{employer}", member: "bob"}) { erased userErrors { code path } } }"#,
             ),
             plain(
                 "Mutation.recordEvents",
@@ -148,6 +184,12 @@ impl Example {
             Self {
                 field: "Member.achievements",
                 document: r#"{ member(employer: "{employer}", externalId: "ada") { achievements { nodes { title } } } }"#,
+                without_employer: None,
+                carriers: &[Scope::MembersRead],
+            },
+            Self {
+                field: "Member.events",
+                document: r#"{ member(employer: "{employer}", externalId: "ada") { events { nodes { id } } } }"#,
                 without_employer: None,
                 carriers: &[Scope::MembersRead],
             },

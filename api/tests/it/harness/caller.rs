@@ -68,7 +68,7 @@ impl<'a> Caller<'a> {
     /// The payload of the mutation `field`, asked for `selection`; what it takes is its `input`, of the type named after the field.
     pub async fn mutate(&self, field: &str, input: Value, selection: &str) -> Value {
         let input_type = match field {
-            "activateProgram" => "ProgramKeyInput".to_owned(),
+            "activateProgram" | "pauseProgram" | "endProgram" => "ProgramKeyInput".to_owned(),
             _ => {
                 let (first, rest) = field.split_at(1);
                 format!("{}{rest}Input", first.to_uppercase())

@@ -8,10 +8,11 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 /// Every table of the schema, by name.
-pub const TABLES: [&str; 19] = [
+pub const TABLES: [&str; 22] = [
     "achievement",
     "client",
     "consent",
+    "contribution",
     "dead_event",
     "employer",
     "event",
@@ -20,6 +21,7 @@ pub const TABLES: [&str; 19] = [
     "feed_head",
     "incentive",
     "incentive_version",
+    "kept_event",
     "member",
     "partner",
     "partner_grant",
@@ -27,6 +29,7 @@ pub const TABLES: [&str; 19] = [
     "progress",
     "receipt",
     "refusal",
+    "retraction",
     "signing_key",
 ];
 
@@ -129,6 +132,21 @@ pub async fn count(db: &Db, sql: &str) -> i64 {
         .await
         .unwrap();
     counted.unwrap().count
+}
+
+/// The columns of a table of SQLite.
+pub async fn columns(db: &Db, table: &str) -> Vec<String> {
+    #[derive(FromQueryResult)]
+    struct Column {
+        name: String,
+    }
+    let columns: Vec<Column> = entity::db::sql::Sql::on(db.read(), "SELECT name FROM pragma_table_info(")
+        .bind(table)
+        .push(")")
+        .all(db.read())
+        .await
+        .unwrap();
+    columns.into_iter().map(|column| column.name).collect()
 }
 
 async fn migrate(url: &str) {

@@ -76,14 +76,20 @@ impl<'a> World<'a> {
 
     /// As [`World::new`], for a second employer and a second partner.
     pub async fn named(app: &'a TestApp, employer: &str, partner: &str) -> Self {
+        Self::of(app, employer, partner, false).await
+    }
+
+    /// As [`World::new`], with a clock of its own.
+    pub async fn sandbox(app: &'a TestApp, employer: &str, partner: &str) -> Self {
+        Self::of(app, employer, partner, true).await
+    }
+
+    async fn of(app: &'a TestApp, employer: &str, partner: &str, sandbox: bool) -> Self {
         let operator = app.operator();
-        let made = operator
-            .change(
-                "createEmployer",
-                json!({"key": employer, "name": employer, "consentDefaults": {"partnerSharing": true}}),
-                "employer { id }",
-            )
-            .await;
+        let input = json!({
+            "key": employer, "name": employer, "consentDefaults": {"partnerSharing": true}, "sandbox": sandbox,
+        });
+        let made = operator.change("createEmployer", input, "employer { id }").await;
         let employer_id = made["employer"]["id"].as_str().unwrap().parse().unwrap();
         let made = operator
             .change(
@@ -149,6 +155,13 @@ impl<'a> World<'a> {
             .await;
         self.admin()
             .change("activateProgram", json!({"program": key}), "program { state }")
+            .await;
+    }
+
+    /// Sets the clock of a sandbox forward.
+    pub async fn advance(&self, to: &str) {
+        self.admin()
+            .change("advanceClock", json!({"to": to}), "employer { now }")
             .await;
     }
 

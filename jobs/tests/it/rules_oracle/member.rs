@@ -220,12 +220,7 @@ impl Member {
             award.completion,
         );
         let grounds = grounds.expect("grounds");
-        let named = grounds.places.iter().map(|place| known[*place].clone());
-        let in_part = grounds.partly.iter().map(|(place, amount)| Evidence {
-            amount: *amount,
-            ..known[*place].clone()
-        });
-        let evidence: Vec<Evidence> = named.chain(in_part).chain(grounds.remembered.clone()).collect();
+        let evidence = grounds.evidence(&known);
         let other = Version::first(version.demand.clone(), cap);
         let edition = Edition {
             number: 1,

@@ -125,15 +125,16 @@ impl Demand {
         let (Some(first), Some(last)) = (days.clone().min(), days.clone().max()) else {
             return Vec::new();
         };
-        let mut labels: Vec<String> = Vec::new();
+        let mut labels = Vec::new();
         for day in first.iter_days().take_while(|day| *day <= last) {
             let label = label(*step, day);
             if labels.last() != Some(&label) {
                 labels.push(label);
             }
         }
-        let heard: Vec<String> = days.map(|day| label(*step, day)).collect();
-        let has_enough = |label: &String| heard.iter().filter(|other| *other == label).count() >= *per_step;
+        let heard: Vec<_> = days.map(|day| label(*step, day)).collect();
+        let has_enough =
+            |label: &(i32, u32)| heard.iter().filter(|other| *other == label).count() >= *per_step;
         (0..labels.len())
             .filter(|place| has_enough(&labels[*place]))
             .collect()
@@ -240,11 +241,11 @@ fn best_of(left: u32, facts: &[Fact], kinds: &[u8], within: i64, known: &mut BTr
 }
 
 /// What the step of a day is called.
-fn label(step: Step, day: NaiveDate) -> String {
+fn label(step: Step, day: NaiveDate) -> (i32, u32) {
     match step {
-        Step::Day => day.to_string(),
-        Step::Week => key("WEEK", day),
-        Step::Month => key("MONTH", day),
+        Step::Day => (day.year(), day.ordinal()),
+        Step::Week => (day.iso_week().year(), day.iso_week().week()),
+        Step::Month => (day.year(), day.month()),
     }
 }
 

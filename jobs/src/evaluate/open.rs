@@ -1,0 +1,251 @@
+//! From events to cases: which incentives each event counts for, and for what.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "an index is the place of an event in the batch that it was taken from"
+)]
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use entity::contribution::{Contribution, Role};
+use entity::event::{Event, HELD};
+use entity::id::{EmployerId, Ids, IncentiveId, MemberId};
+use entity::program::ProgramState;
+use entity::receipt::Identity;
+use entity::{member, retraction};
+use sea_orm::{ConnectionTrait, DbErr};
+use serde_json::Value;
+
+use crate::catalogue::{Catalogue, Compiled, Employers};
+use crate::judge::{Case, Cases};
+use crate::rules::{Evidence, Occurrence, calendar};
+
+/// What a batch of events comes to before it is judged.
+pub(super) struct Opened<'a> {
+    /// What is to be judged.
+    pub cases: Cases<'a>,
+    /// The events that could not be judged, each with the reason.
+    pub failed: Vec<(Event, String)>,
+    /// The events that wait for a paused program.
+    pub held: Vec<Event>,
+    /// The places of the events that count, as far as anything wants them: those that were not retracted before they came.
+    pub counting: Vec<usize>,
+}
+
+/// An event as far as the rules need it.
+struct Read {
+    properties: Value,
+    local_time: NaiveDateTime,
+    occurred_at: DateTime<Utc>,
+}
+
+/// The attributes of the members of a batch; none of a member that was erased.
+pub(super) type Attributes = HashMap<(EmployerId, MemberId), Option<Value>>;
+
+/// Locks the members of a batch and returns the attributes of those that are there.
+pub(super) async fn lock_members(
+    connection: &impl ConnectionTrait,
+    events: &[Event],
+) -> Result<Attributes, DbErr> {
+    let mut wanted: Vec<(EmployerId, MemberId)> = events
+        .iter()
+        .map(|event| (event.employer_id, event.member_id))
+        .collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let rows = member::lock(connection, &wanted).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let attributes = row.erased_at.is_none().then_some(row.attributes);
+            ((row.employer_id, row.id), attributes)
+        })
+        .collect())
+}
+
+/// The events of a batch that were retracted before they were evaluated. Asked after the members are locked: a retraction that is
+/// not seen here finds, when its turn comes, what the event has counted for.
+pub(super) async fn retracted(
+    connection: &impl ConnectionTrait,
+    events: &[Event],
+) -> Result<HashSet<Identity>, DbErr> {
+    let identities: Vec<Identity> = events.iter().map(identity).collect();
+    let known = retraction::list(connection, &identities).await?;
+    Ok(known.iter().map(retraction::Retraction::identity).collect())
+}
+
+fn identity(event: &Event) -> Identity {
+    Identity {
+        employer_id: event.employer_id,
+        source: event.source.clone(),
+        event_id: event.event_id.clone(),
+    }
+}
+
+/// Opens the cases of a batch.
+pub(super) fn open<'a>(
+    ids: &Ids,
+    employers: &'a Employers,
+    events: &[Event],
+    attributes: &Attributes,
+    retracted: &HashSet<Identity>,
+) -> Opened<'a> {
+    let mut opened = Opened {
+        cases: Cases::new(),
+        failed: Vec::new(),
+        held: Vec::new(),
+        counting: Vec::new(),
+    };
+    for (index, event) in events.iter().enumerate() {
+        if !retracted.is_empty() && retracted.contains(&identity(event)) {
+            continue;
+        }
+        let catalogue = employers.get(event.employer_id);
+        let attributes = attributes.get(&(event.employer_id, event.member_id));
+        match (catalogue, attributes, read(event)) {
+            // Of a member that was erased nothing is evaluated any more.
+            (_, Some(None), _) => {}
+            (Some(catalogue), Some(Some(attributes)), Some(read)) => {
+                opened.counting.push(index);
+                opened.open_for(ids, catalogue, (index, event), &read, attributes);
+            }
+            _ => opened.failed.push((
+                event.clone(),
+                "what is stored of the event cannot be read".to_owned(),
+            )),
+        }
+    }
+    opened
+}
+
+/// Reads what is stored of an event; none where it cannot be read.
+fn read(event: &Event) -> Option<Read> {
+    Some(Read {
+        properties: serde_json::from_str(&event.properties).ok()?,
+        local_time: event.local_time.parse().ok()?,
+        occurred_at: event.occurred_at.instant(),
+    })
+}
+
+impl<'a> Opened<'a> {
+    /// Adds an event to the case of every incentive that it counts for.
+    fn open_for(
+        &mut self,
+        ids: &Ids,
+        catalogue: &'a Catalogue,
+        (index, event): (usize, &Event),
+        read: &Read,
+        attributes: &Value,
+    ) {
+        let Some(kind) = catalogue.event_type(event.event_type_id) else {
+            return;
+        };
+        for compiled in catalogue.matching(&kind.key) {
+            let incentive = compiled.incentive.id;
+            if event.only_incentive_id.is_some_and(|only| only != incentive) {
+                continue;
+            }
+            let day = calendar::program_day(read.local_time, compiled.program.day_starts_at());
+            if !compiled.program.covers(day) {
+                continue;
+            }
+            let Some(version) = compiled.version_at(read.occurred_at, &kind.key) else {
+                continue;
+            };
+            let occurrence = Occurrence {
+                event_type: &kind.key,
+                day,
+                occurred_at: read.occurred_at,
+                properties: &read.properties,
+            };
+            let evidence = match &version.ready {
+                Ok(ready) => match ready.incentive.evidence(&occurrence, attributes) {
+                    Ok(Some(evidence)) => evidence,
+                    Ok(None) => continue,
+                    Err(fault) => {
+                        self.fail(ids, event, incentive, fault.to_string());
+                        continue;
+                    }
+                },
+                // A broken version cannot say what it matches: the event waits for its repair.
+                Err(reason) => {
+                    self.fail(ids, event, incentive, reason.clone());
+                    continue;
+                }
+            };
+            if compiled.program.state() == ProgramState::Paused {
+                self.held.push(Event {
+                    due_at: HELD,
+                    ..only_for(ids, event, incentive)
+                });
+                continue;
+            }
+            self.add(catalogue, compiled, (index, event), version.number, &evidence);
+        }
+    }
+
+    fn add(
+        &mut self,
+        catalogue: &'a Catalogue,
+        compiled: &'a Compiled,
+        (index, event): (usize, &Event),
+        version: i32,
+        evidence: &Evidence,
+    ) {
+        let key = (event.employer_id, event.member_id, compiled.incentive.id);
+        let case = self.cases.entry(key).or_insert_with(|| Case {
+            catalogue,
+            compiled,
+            member: event.member_id,
+            added: Vec::new(),
+            removed: Vec::new(),
+        });
+        let contribution = Contribution {
+            employer_id: event.employer_id,
+            member_id: event.member_id,
+            incentive_id: compiled.incentive.id,
+            source: event.source.clone(),
+            event_id: event.event_id.clone(),
+            version,
+            day: evidence.day,
+            time_zone: event.time_zone.clone(),
+            occurred_at: event.occurred_at,
+            amount: evidence.amount.to_string(),
+            steps: i32::try_from(evidence.steps).unwrap_or(i32::MAX),
+            role: if evidence.stops { Role::Stops } else { Role::Counts },
+        };
+        case.added.push((index, contribution));
+    }
+
+    fn fail(&mut self, ids: &Ids, event: &Event, incentive: IncentiveId, reason: String) {
+        tracing::warn!(incentive = %incentive, employer = %event.employer_id, reason, "an incentive could not judge a member");
+        self.failed.push((only_for(ids, event, incentive), reason));
+    }
+
+    /// Takes note of what the judging has left undone.
+    pub fn fail_case(&mut self, ids: &Ids, events: &[Event], key: crate::judge::CaseKey, reason: &str) {
+        let Some(case) = self.cases.get(&key) else { return };
+        let again: Vec<(Event, String)> = case
+            .added
+            .iter()
+            .map(|(index, _)| (only_for(ids, &events[*index], key.2), reason.to_owned()))
+            .collect();
+        self.failed.extend(again);
+    }
+}
+
+/// The event once more, for one incentive alone.
+pub(super) fn only_for(ids: &Ids, event: &Event, incentive: IncentiveId) -> Event {
+    // The first time it is a further row beside what the others have made of it; from then on it keeps its place.
+    let id = if event.only_incentive_id.is_some() {
+        event.id
+    } else {
+        ids.next()
+    };
+    Event {
+        id,
+        only_incentive_id: Some(incentive),
+        ..event.clone()
+    }
+}

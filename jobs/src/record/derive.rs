@@ -1,0 +1,266 @@
+//! Achievements that are earned by achievements.
+//!
+//! Such an incentive remembers nothing of its own: it is judged from the achievements that stand, each time one of those it is
+//! built on comes or goes. The caller holds the locks of the members, so what stands cannot change meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use entity::achievement;
+use entity::contribution::{self, Role};
+use entity::id::IncentiveId;
+use entity::program::ProgramState;
+use rust_decimal::Decimal;
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::{Earned, Lost, Reason, Written};
+use crate::catalogue::{Catalogue, Compiled, Employers};
+use crate::judge::{Budgets, CaseKey};
+use crate::outcome::RetractionPolicy;
+use crate::rules::{self, Award, Change, Evidence, Terms, calendar};
+use crate::why::{Contributing, Why};
+
+/// What follows from achievements that have come and gone.
+pub(super) async fn derive(
+    connection: &impl ConnectionTrait,
+    employers: &Employers,
+    round: &Written,
+    touched: &[CaseKey],
+    budgets: &mut Budgets,
+    now: DateTime<Utc>,
+) -> Result<(Vec<Earned>, Vec<Lost>), DbErr> {
+    let mut affected: BTreeMap<CaseKey, (&Catalogue, &Compiled)> = BTreeMap::new();
+    for key in touched {
+        if let Some(catalogue) = employers.get(key.0)
+            && let Some(compiled) = catalogue.find(key.2)
+        {
+            affected.insert(*key, (catalogue, compiled));
+        }
+    }
+    for row in round.earned.iter().chain(&round.revoked) {
+        let Some(catalogue) = employers.get(row.employer_id) else {
+            continue;
+        };
+        let Some(basis) = catalogue.find(row.incentive_id) else {
+            continue;
+        };
+        for compiled in catalogue.built_on(&basis.incentive.key) {
+            if compiled.program.state() != ProgramState::Paused {
+                let key = (row.employer_id, row.member_id, compiled.incentive.id);
+                affected.insert(key, (catalogue, compiled));
+            }
+        }
+    }
+    if affected.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let wanted: BTreeSet<CaseKey> = affected
+        .iter()
+        .flat_map(|((employer, member, own), (catalogue, compiled))| {
+            let instant = catalogue.employer.now(now);
+            let of = basis(catalogue, compiled, instant);
+            of.into_iter()
+                .chain([*own])
+                .map(|incentive| (*employer, *member, incentive))
+        })
+        .collect();
+    let wanted: Vec<CaseKey> = wanted.into_iter().collect();
+    let mut standing: HashMap<CaseKey, Vec<achievement::Model>> = HashMap::new();
+    for row in achievement::list_standing(connection, &wanted).await? {
+        let key = (row.employer_id, row.member_id, row.incentive_id);
+        standing.entry(key).or_default().push(row);
+    }
+    let stopped = stops(connection, &affected).await?;
+    let (mut earned, mut lost) = (Vec::new(), Vec::new());
+    for (key, (catalogue, compiled)) in affected {
+        let own = standing.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let found = Found {
+            key,
+            catalogue,
+            compiled,
+            stopped_on: stopped.get(&key).copied(),
+            standing: &standing,
+            now: catalogue.employer.now(now),
+        };
+        match (found.judge(), own) {
+            (Some(award), []) if budgets.allowance(&compiled.program) != Some(0) => {
+                budgets.spend(&compiled.program, 1);
+                earned.extend(award);
+            }
+            (Some(_), _) | (None, []) => {}
+            (None, own) => {
+                if found.is_revocable() {
+                    for row in own {
+                        budgets.give_back((row.employer_id, row.program_id));
+                        lost.push(Lost {
+                            row: row.clone(),
+                            reason: Reason::BasisRevoked,
+                        });
+                    }
+                }
+            }
+        }
+    }
+    Ok((earned, lost))
+}
+
+/// The incentives that an incentive is built on at an instant.
+fn basis(catalogue: &Catalogue, compiled: &Compiled, instant: DateTime<Utc>) -> Vec<IncentiveId> {
+    let ready = compiled
+        .current(instant)
+        .and_then(|version| version.ready.as_ref().ok());
+    let keys = ready.map(|ready| ready.incentive.of()).unwrap_or_default();
+    keys.iter()
+        .filter_map(|key| catalogue.find_by_key(key))
+        .map(|compiled| compiled.incentive.id)
+        .collect()
+}
+
+/// From which day on nothing counts, for the members that were stopped.
+async fn stops(
+    connection: &impl ConnectionTrait,
+    affected: &BTreeMap<CaseKey, (&Catalogue, &Compiled)>,
+) -> Result<HashMap<CaseKey, NaiveDate>, DbErr> {
+    let wanted: Vec<CaseKey> = affected
+        .iter()
+        .filter(|(_, (_, compiled))| compiled.can_stop)
+        .map(|(key, _)| *key)
+        .collect();
+    let mut stops: HashMap<CaseKey, NaiveDate> = HashMap::new();
+    if wanted.is_empty() {
+        return Ok(stops);
+    }
+    for row in contribution::list_of_cases(connection, &wanted).await? {
+        if row.role == Role::Stops {
+            let day = stops
+                .entry((row.employer_id, row.member_id, row.incentive_id))
+                .or_insert(row.day);
+            *day = row.day.min(*day);
+        }
+    }
+    Ok(stops)
+}
+
+/// What is found of one member for one incentive that is built on others.
+struct Found<'a> {
+    key: CaseKey,
+    catalogue: &'a Catalogue,
+    compiled: &'a Compiled,
+    stopped_on: Option<NaiveDate>,
+    standing: &'a HashMap<CaseKey, Vec<achievement::Model>>,
+    now: DateTime<Utc>,
+}
+
+impl Found<'_> {
+    /// What is earned by what stands; none: nothing. The inner value is none where there is no achievement to give for it.
+    fn judge(&self) -> Option<Option<Earned>> {
+        let version = self.compiled.current(self.now)?;
+        let ready = version.ready.as_ref().ok()?;
+        let mut firsts: Vec<(NaiveDate, IncentiveId)> = basis(self.catalogue, self.compiled, self.now)
+            .into_iter()
+            .filter_map(|incentive| Some((self.first_earned(incentive)?, incentive)))
+            .collect();
+        firsts.sort_unstable();
+        let evidence: Vec<Evidence> = firsts.iter().map(|(day, _)| one_on(*day)).collect();
+        let change = Change {
+            added: &evidence,
+            ..Change::default()
+        };
+        let terms = Terms {
+            horizon: NaiveDate::MIN,
+            revocable: true,
+            allowance: None,
+        };
+        let editions = self.compiled.editions();
+        let evaluation = rules::evaluate(&editions, version.number, None, &change, terms).ok()?;
+        let award = evaluation.awards.into_iter().next()?;
+        let Some(achievement) = &ready.achievement else {
+            return Some(None);
+        };
+        let contributing: Vec<Evidence> = evidence
+            .into_iter()
+            .filter(|evidence| evidence.day <= award.earned_on)
+            .collect();
+        let why = self.why(version.number, &ready.incentive, &award, &contributing);
+        Some(Some(Earned {
+            employer: self.catalogue.employer.clone(),
+            incentive: self.compiled.incentive.clone(),
+            version: version.number,
+            member: self.key.1,
+            title: achievement.title.clone(),
+            award,
+            why,
+        }))
+    }
+
+    /// The first day on which an achievement of another incentive that counts was earned.
+    fn first_earned(&self, incentive: IncentiveId) -> Option<NaiveDate> {
+        let (employer, member, _) = self.key;
+        let rows = self.standing.get(&(employer, member, incentive))?;
+        // What was earned on the day on which the program or the incentive ended still counts: the day is all that is known.
+        let ended = [self.compiled.program.ended_at, self.compiled.incentive.retired_at];
+        let zone: Tz = zone_of(self.catalogue, self.compiled).parse().unwrap_or(Tz::UTC);
+        let until = ended
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|instant| calendar::civil(instant.instant(), zone).date());
+        rows.iter()
+            .map(|row| row.earned_on)
+            .filter(|day| self.compiled.program.covers(*day))
+            .filter(|day| self.stopped_on.is_none_or(|stop| *day <= stop))
+            .filter(|day| until.is_none_or(|until| *day <= until))
+            .min()
+    }
+
+    fn why(
+        &self,
+        version: i32,
+        incentive: &rules::Incentive,
+        award: &Award,
+        contributing: &[Evidence],
+    ) -> Option<String> {
+        let zone = zone_of(self.catalogue, self.compiled);
+        let events = contributing.iter().map(|evidence| Contributing {
+            source: None,
+            id: None,
+            local_date: evidence.day,
+            time_zone: zone.to_owned(),
+        });
+        let grounds = rules::Grounds {
+            places: (0..contributing.len()).collect(),
+            ..rules::Grounds::default()
+        };
+        let why = Why {
+            version,
+            events: events.collect(),
+            text: rules::text(incentive, award, &grounds, contributing),
+        };
+        why.write()
+    }
+
+    fn is_revocable(&self) -> bool {
+        let ready = self
+            .compiled
+            .current(self.now)
+            .and_then(|version| version.ready.as_ref().ok());
+        ready.is_some_and(|ready| ready.policy(self.compiled.incentive.sensitive) != RetractionPolicy::Keep)
+    }
+}
+
+/// The zone of the program's own dates.
+fn zone_of<'a>(catalogue: &'a Catalogue, compiled: &'a Compiled) -> &'a str {
+    let own = compiled.program.time_zone.as_deref();
+    own.unwrap_or(&catalogue.employer.time_zone)
+}
+
+fn one_on(day: NaiveDate) -> Evidence {
+    Evidence {
+        day,
+        occurred_at: day.and_time(chrono::NaiveTime::MIN).and_utc(),
+        amount: Decimal::ONE,
+        steps: 1,
+        stops: false,
+    }
+}

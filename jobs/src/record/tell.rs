@@ -1,0 +1,138 @@
+//! What the partners are told: an entry for each achievement and each partner that may know of it.
+//!
+//! A partner may know when the program is granted to it and the member shares with it, both at the moment of writing. Of a
+//! revocation it hears when it has heard of the achievement and may still know.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use entity::achievement;
+use entity::consent::{self, Consent, Purpose};
+use entity::feed::{self, FeedEntryKind, NewEntry};
+use entity::grant::{self, Recipient};
+use entity::id::{AchievementId, EmployerId, Ids, MemberId, PartnerId, ProgramId};
+use entity::partner;
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::Written;
+use crate::catalogue::Employers;
+
+/// Appends the entries to the feeds and returns the partners whose feeds have grown.
+pub(super) async fn tell(
+    connection: &impl ConnectionTrait,
+    ids: &Ids,
+    employers: &Employers,
+    written: &Written,
+    now: DateTime<Utc>,
+) -> Result<Vec<PartnerId>, DbErr> {
+    let all: Vec<&achievement::Model> = written.earned.iter().chain(&written.revoked).collect();
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    let programs = distinct(&all, |row| (row.employer_id, row.program_id));
+    let recipients = grant::recipients(connection, &programs).await?;
+    if recipients.is_empty() {
+        return Ok(Vec::new());
+    }
+    let members = distinct(&all, |row| (row.employer_id, row.member_id));
+    let words = consent::list(connection, Purpose::PartnerSharing, &members).await?;
+    let gone: Vec<_> = written
+        .revoked
+        .iter()
+        .map(|row| (row.employer_id, row.id))
+        .collect();
+    let mut told: HashSet<(AchievementId, PartnerId)> = if gone.is_empty() {
+        HashSet::new()
+    } else {
+        feed::told(connection, &gone).await?.into_iter().collect()
+    };
+    let audience = Audience::new(&recipients, &words, employers);
+    let mut entries = Vec::new();
+    for (kind, rows) in [
+        (FeedEntryKind::AchievementEarned, &written.earned),
+        (FeedEntryKind::AchievementRevoked, &written.revoked),
+    ] {
+        for row in rows {
+            for recipient in audience.of(row) {
+                match kind {
+                    FeedEntryKind::AchievementEarned => {
+                        told.insert((row.id, recipient.partner_id));
+                    }
+                    FeedEntryKind::AchievementRevoked if told.contains(&(row.id, recipient.partner_id)) => {}
+                    FeedEntryKind::AchievementRevoked => continue,
+                }
+                entries.push(NewEntry {
+                    partner_id: recipient.partner_id,
+                    id: ids.next(),
+                    employer_id: row.employer_id,
+                    kind,
+                    achievement_id: row.id,
+                    member_ref: partner::member_ref(
+                        recipient.pairwise_key.expose(),
+                        row.employer_id,
+                        row.member_id,
+                    ),
+                    recorded_at: employers.now(row.employer_id, now).into(),
+                });
+            }
+        }
+    }
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let partners: BTreeSet<PartnerId> = entries.iter().map(|entry| entry.partner_id).collect();
+    feed::append(connection, entries).await?;
+    Ok(partners.into_iter().collect())
+}
+
+/// Who may know of what.
+struct Audience<'a> {
+    by_program: HashMap<(EmployerId, ProgramId), Vec<&'a Recipient>>,
+    by_member: HashMap<(EmployerId, MemberId), Vec<&'a Consent>>,
+    employers: &'a Employers,
+}
+
+impl<'a> Audience<'a> {
+    fn new(recipients: &'a [Recipient], words: &'a [Consent], employers: &'a Employers) -> Self {
+        let mut by_program: HashMap<_, Vec<&Recipient>> = HashMap::new();
+        for recipient in recipients {
+            by_program
+                .entry((recipient.employer_id, recipient.program_id))
+                .or_default()
+                .push(recipient);
+        }
+        let mut by_member: HashMap<_, Vec<&Consent>> = HashMap::new();
+        for word in words {
+            by_member
+                .entry((word.employer_id, word.member_id))
+                .or_default()
+                .push(word);
+        }
+        Self {
+            by_program,
+            by_member,
+            employers,
+        }
+    }
+
+    fn of(&self, row: &achievement::Model) -> Vec<&'a Recipient> {
+        let words = self
+            .by_member
+            .get(&(row.employer_id, row.member_id))
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let default = self.employers.shares_by_default(row.employer_id);
+        let recipients = self.by_program.get(&(row.employer_id, row.program_id));
+        recipients
+            .into_iter()
+            .flatten()
+            .filter(|recipient| consent::allows(words, recipient.partner_id, default))
+            .copied()
+            .collect()
+    }
+}
+
+fn distinct<K: Ord>(rows: &[&achievement::Model], key: impl Fn(&achievement::Model) -> K) -> Vec<K> {
+    let keys: BTreeSet<K> = rows.iter().map(|row| key(row)).collect();
+    keys.into_iter().collect()
+}
