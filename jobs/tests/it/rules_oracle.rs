@@ -4,8 +4,8 @@
 //! difference, what is awarded is what the twin counts in what is left, forgetting what is behind the horizon changes nothing,
 //! and what explains an award is enough to earn it.
 //!
-//! With their own numbers of cases the properties are tried 22,000 times in each run of CI. `PLAUDIT_PROPTEST_CASES` multiplies
-//! them; `.ci/soak` does that.
+//! In each run of CI the properties are tried 30,000 times: 25,500 against the twin, 4,500 with input that nobody would write.
+//! `PLAUDIT_PROPTEST_CASES` multiplies these numbers; `.ci/soak` does that.
 
 use std::collections::BTreeSet;
 
