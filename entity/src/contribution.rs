@@ -135,9 +135,15 @@ pub async fn list_since(
     wanted: &[((EmployerId, MemberId, IncentiveId), NaiveDate)],
 ) -> Result<Vec<Contribution>, DbErr> {
     let rows = Rows::new()
-        .id("employer_id", wanted.iter().map(|((employer, _, _), _)| *employer))
+        .id(
+            "employer_id",
+            wanted.iter().map(|((employer, _, _), _)| *employer),
+        )
         .id("member_id", wanted.iter().map(|((_, member, _), _)| *member))
-        .id("incentive_id", wanted.iter().map(|((_, _, incentive), _)| *incentive))
+        .id(
+            "incentive_id",
+            wanted.iter().map(|((_, _, incentive), _)| *incentive),
+        )
         // The databases have no use for a date before the common era.
         .date("since", wanted.iter().map(|(_, since)| *since.max(&FIRST_DAY)));
     let found = Sql::on(connection, "SELECT contribution.* FROM ")
