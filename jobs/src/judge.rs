@@ -225,7 +225,7 @@ impl<'a> Basis<'a> {
         let editions = self.case.compiled.editions();
         let progress = self.verdict.progress.as_deref();
         let grounds = rules::explain(&editions, number, progress, &self.evidence, award.completion).ok()?;
-        let text = rules::text(incentive, award, &grounds.evidence(&self.evidence));
+        let text = rules::text(incentive, award, &grounds, &self.evidence);
         let own_zone = self.case.compiled.program.time_zone.as_deref();
         let zone = own_zone.unwrap_or(&self.case.catalogue.employer.time_zone);
         let is_sensitive = self.case.compiled.incentive.sensitive;

@@ -255,10 +255,14 @@ impl Found<'_> {
             local_date: evidence.day,
             time_zone: zone.to_owned(),
         });
+        let grounds = rules::Grounds {
+            places: (0..contributing.len()).collect(),
+            ..rules::Grounds::default()
+        };
         let why = Why {
             version,
             events: events.collect(),
-            text: rules::text(incentive, award, contributing),
+            text: rules::text(incentive, award, &grounds, contributing),
         };
         why.write()
     }

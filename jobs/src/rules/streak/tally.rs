@@ -72,3 +72,6 @@ impl Tally {
             && self.0.is_sorted_by(|day, next| day.0 < next.0)
     }
 }
+
+#[cfg(test)]
+mod tests;
