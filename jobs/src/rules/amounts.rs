@@ -211,10 +211,38 @@ impl Amounts {
         }
     }
 
+    /// The day on which the step that `completion` ends was begun: the latest one before it on which a step was ended, or the first.
+    pub fn reach(self, sums: &Sums, completion: Completion) -> NaiveDate {
+        let window = self.window_of(completion.day);
+        let mut rest = sums.rests.get(&window).copied().unwrap_or_default();
+        let mut reach = self.window.first_day(completion.day).unwrap_or(NaiveDate::MIN);
+        for (day, amount) in sums.days.range(..completion.day) {
+            if self.window_of(*day) == window {
+                let (times, left) = self.steps_in(rest.saturating_add(*amount));
+                rest = left;
+                if times > 0 {
+                    reach = *day;
+                }
+            }
+        }
+        // What is over from an earlier day may be nothing.
+        if completion.nth > 1 || (rest.is_zero() && reach < completion.day) {
+            completion.day
+        } else {
+            reach
+        }
+    }
+
     /// The evidence that fills the step which `completion` ends: from where the step before it ended.
     pub fn grounds(self, sums: &Sums, evidence: &[Evidence], completion: Completion) -> Grounds {
         let window = self.window_of(completion.day);
         let mut filled = sums.rests.get(&window).copied().unwrap_or_default();
+        let first = evidence.first().map_or(completion.day, |first| first.day);
+        for (day, amount) in sums.days.range(..first.max(window)) {
+            if self.window_of(*day) == window {
+                filled = self.steps_in(filled.saturating_add(*amount)).1;
+            }
+        }
         let mut grounds = Grounds::default();
         if !filled.is_zero() {
             grounds.remembered.push(self.remembered(sums, completion, filled));
@@ -318,6 +346,10 @@ impl<S: OfAmounts> Structure for S {
 
     fn completed(&self) -> Standing {
         Standing::complete(self.amounts().step)
+    }
+
+    fn reach(&self, sums: &Sums, completion: Completion) -> NaiveDate {
+        self.amounts().reach(sums, completion)
     }
 
     fn grounds(&self, sums: &Sums, evidence: &[Evidence], completion: Completion) -> Grounds {

@@ -309,6 +309,15 @@ impl Structure for Streak {
         Standing::complete(self.length.into())
     }
 
+    fn reach(&self, memory: &Memory, completion: Completion) -> NaiveDate {
+        let end = self.period.index(completion.day);
+        let periods = memory.runs.numbers();
+        let (rows, _) = self.rows(&periods);
+        let row = rows.into_iter().find(|row| row.end == end);
+        let first = row.and_then(|row| row.periods.first().copied());
+        self.period.first_day(first.unwrap_or(end))
+    }
+
     fn grounds(&self, memory: &Memory, evidence: &[Evidence], completion: Completion) -> Grounds {
         let end = self.period.index(completion.day);
         let periods = memory.runs.numbers();
