@@ -47,6 +47,34 @@ pub(super) struct Sums {
     last: Option<NaiveDate>,
 }
 
+impl Sums {
+    /// Adds evidence.
+    fn insert(&mut self, evidence: &Evidence) -> Result<(), Fault> {
+        let sum = self.days.entry(evidence.day).or_default();
+        *sum = sum
+            .checked_add(evidence.amount)
+            .ok_or(Fault::AmountOutOfRange)?
+            .normalize();
+        Ok(())
+    }
+
+    /// Takes evidence back; false when its day is not remembered by itself.
+    fn remove(&mut self, evidence: &Evidence) -> bool {
+        let Some(sum) = self.days.get_mut(&evidence.day) else {
+            return false;
+        };
+        let rest = sum.checked_sub(evidence.amount);
+        let Some(rest) = rest.filter(|rest| *rest >= Decimal::ZERO) else {
+            return false;
+        };
+        *sum = rest.normalize();
+        if sum.is_zero() {
+            self.days.remove(&evidence.day);
+        }
+        true
+    }
+}
+
 /// The amount at a path of an event's properties; none where there is no number greater than zero.
 ///
 /// A number counts by its shortest decimal form, which is how it was written; a text that is a decimal number counts as well,
@@ -92,32 +120,6 @@ impl Amounts {
             .iter()
             .all(|(first, rest)| self.window_of(*first) == *first && positive(rest))
             && sums.days.values().all(positive)
-    }
-
-    /// Adds evidence.
-    pub fn insert(self, sums: &mut Sums, evidence: &Evidence) -> Result<(), Fault> {
-        let sum = sums.days.entry(evidence.day).or_default();
-        *sum = sum
-            .checked_add(evidence.amount)
-            .ok_or(Fault::AmountOutOfRange)?
-            .normalize();
-        Ok(())
-    }
-
-    /// Takes evidence back; false when its day is not remembered by itself.
-    pub fn remove(self, sums: &mut Sums, evidence: &Evidence) -> bool {
-        let Some(sum) = sums.days.get_mut(&evidence.day) else {
-            return false;
-        };
-        let rest = sum.checked_sub(evidence.amount);
-        let Some(rest) = rest.filter(|rest| *rest >= Decimal::ZERO) else {
-            return false;
-        };
-        *sum = rest.normalize();
-        if sum.is_zero() {
-            sums.days.remove(&evidence.day);
-        }
-        true
     }
 
     /// The completions of the sums of days before `before`, and what they leave over in each window.
@@ -313,11 +315,11 @@ impl<S: OfAmounts> Structure for S {
     }
 
     fn insert(&self, sums: &mut Sums, evidence: &Evidence) -> Result<(), Fault> {
-        self.amounts().insert(sums, evidence)
+        sums.insert(evidence)
     }
 
     fn remove(&self, sums: &mut Sums, evidence: &Evidence) -> bool {
-        self.amounts().remove(sums, evidence)
+        sums.remove(evidence)
     }
 
     fn completions(&self, sums: &Sums) -> Completions {

@@ -281,7 +281,7 @@ impl Structure for Streak {
             (Some(first), Some(last), _) => (*first, *last),
             (_, _, Some(row)) if row.end.saturating_add(1) >= now => {
                 return Standing {
-                    run_started_on: Some(self.period.first_day(self.since(memory, row.end))),
+                    run_started_on: Some(self.period.first_day(memory.since(row.end))),
                     ..start
                 };
             }
@@ -299,7 +299,7 @@ impl Structure for Streak {
             .max(0);
         let deadline = last.saturating_add(1).saturating_add(spare);
         Standing {
-            run_started_on: Some(self.period.first_day(self.since(memory, first))),
+            run_started_on: Some(self.period.first_day(memory.since(first))),
             deadline: Some(Deadline::EndOf(self.period.last_day(deadline))),
             ..start
         }
@@ -349,11 +349,11 @@ impl Structure for Streak {
     }
 }
 
-impl Streak {
+impl Memory {
     /// The first period of the run that holds `period`, with what of it is consumed.
-    fn since(&self, memory: &Memory, period: i32) -> i32 {
-        let first = memory.runs.first_of(period).unwrap_or(period);
-        match memory.consumed {
+    fn since(&self, period: i32) -> i32 {
+        let first = self.runs.first_of(period).unwrap_or(period);
+        match self.consumed {
             Some((since, end)) if end.checked_add(1) == Some(first) => since,
             _ => first,
         }
