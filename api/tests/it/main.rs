@@ -29,6 +29,7 @@ mod retraction;
 mod sandbox;
 mod schema;
 mod setup;
+mod simulation;
 mod tables;
 mod tidy;
 mod versions;
