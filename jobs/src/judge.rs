@@ -24,7 +24,7 @@ use crate::why::{self, Why};
 pub use case::Case;
 use case::{Known, Verdict};
 pub use happening::Happening;
-pub use simulate::{Simulated, simulate};
+pub use simulate::{AWARDS_MAX, Simulated, simulate};
 
 mod budget;
 pub use budget::Budgets;

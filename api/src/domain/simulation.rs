@@ -8,11 +8,12 @@ use entity::contribution::Contribution;
 use entity::id::MemberId;
 use entity::member;
 use jobs::catalogue::{Compiled, Employers};
-use jobs::judge::{self, Happening, Simulated};
+use jobs::judge::{self, AWARDS_MAX, Happening, Simulated};
 use jobs::rules::definition::StructureDefinition;
 use sea_orm::DbErr;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use super::incentive::{self, Create, Draft};
 use super::{Error, Fault, FaultCode, Outcome};
@@ -25,8 +26,6 @@ use crate::validate;
 
 /// Sample events of one dry run.
 pub const EVENTS_MAX: usize = 10_000;
-/// Awards of one dry run: each brings its explanation.
-const AWARDS_MAX: usize = 10_000;
 /// Faults that are told at once.
 const FAULTS_MAX: usize = 100;
 /// Dry runs that are under way in this process at once; others wait for their turn, within the time of their request.
@@ -81,6 +80,9 @@ pub async fn simulate(app: &App, permit: Permit<access::Simulate>, input: Simula
     let employers = app.jobs.catalogues.load(db, vec![employer_id]).await?;
     let turn = TURNS.acquire().await.map_err(|_| Error::Busy)?;
     let ids = app.ids.clone();
+    let unwanted = CancellationToken::new();
+    // Whoever has gone away, or was told that it took too long, does not keep a thread busy.
+    let _wanted = unwanted.clone().drop_guard();
     // Ten thousand events take a while, in which this thread has others to serve.
     let judged = tokio::task::spawn_blocking(move || {
         let _turn = turn;
@@ -96,7 +98,7 @@ pub async fn simulate(app: &App, permit: Permit<access::Simulate>, input: Simula
             });
             sample.events.push((candidate, form));
         }
-        judge_all(&employers, draft, &samples)
+        judge_all(&employers, draft, &samples, &unwanted)
     });
     judged
         .await
@@ -214,6 +216,7 @@ fn judge_all(
     employers: &Employers,
     draft: Draft,
     samples: &BTreeMap<&str, Sample<'_>>,
+    unwanted: &CancellationToken,
 ) -> Outcome<Vec<Award>> {
     let gone = Error::Internal("an employer is gone");
     let catalogue = employers.get(draft.employer.id).ok_or(gone)?;
@@ -224,9 +227,11 @@ fn judge_all(
         let contributions = sample
             .contributions(&compiled, &draft.employer)
             .map_err(unjudged)?;
-        let left = AWARDS_MAX.saturating_sub(awards.len());
         let mut earned =
-            judge::simulate(catalogue, &compiled, sample.id, contributions, left).map_err(unjudged)?;
+            judge::simulate(catalogue, &compiled, sample.id, contributions, unwanted).map_err(unjudged)?;
+        if awards.len() + earned.len() > AWARDS_MAX {
+            return Err(unjudged(format!("this would be more than {AWARDS_MAX} awards")));
+        }
         earned.sort_by_key(|one| (one.award.earned_on, one.award.ordinal));
         awards.extend(earned.into_iter().map(|simulated| Award {
             member: (*name).to_owned(),

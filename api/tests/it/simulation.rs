@@ -320,9 +320,10 @@ async fn more_than_anybody_can_read_is_refused(app: &TestApp) {
                 json!({"order": "1", "total": total, "currency": "EUR"}),
             )
     };
+    // A thousand and one at once, as with real events; and a few more than ten thousand in all.
     for orders in [
         vec![order(0, 1_001)],
-        (0..1_001).map(|id| order(id, 10)).collect(),
+        (0..11).map(|id| order(id, 1_000)).collect(),
     ] {
         let simulation = simulate(&world.admin(), input(&draft, orders)).await;
         assert_eq!(faults(&simulation), ["INVALID_INPUT incentive"]);
@@ -423,9 +424,18 @@ async fn ten_thousand_events_of_a_hundred_members_fit_into_a_request(app: &TestA
 
 async fn ten_thousand_events_of_one_member_fit_into_a_request(app: &TestApp) {
     let world = World::new(app).await;
+    let draft = incentive_input(
+        "draft",
+        "meditation.completed",
+        json!({"count": {"times": 10}}),
+        json!({"unlimited": true}),
+    );
     let events = hours(10_000, 1_000)
         .enumerate()
         .map(|(number, hour)| event(&number.to_string(), "ada", &hour));
-    let simulation = simulate(&world.admin(), input(&each(), events)).await;
-    assert_eq!(awards(&simulation).len(), 10_000);
+    let simulation = simulate(&world.admin(), input(&draft, events)).await;
+    assert_eq!(awards(&simulation).len(), 1_000);
+    let last = &simulation["awards"][999];
+    assert_eq!(last["ordinal"], 1_000);
+    assert_eq!(last["why"]["events"].as_array().unwrap().len(), 10);
 }
