@@ -14,6 +14,7 @@ mod commit;
 mod item;
 mod menu;
 pub mod retract;
+mod schema;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +29,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::domain::{self, Fault};
 use check::Candidate;
-pub use menu::{Menu, compile as compile_schema};
+pub use menu::Menu;
+pub use schema::check as check_schema;
 
 /// Events in one request.
 pub const EVENTS_MAX: usize = 1_000;

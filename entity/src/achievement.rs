@@ -184,22 +184,33 @@ pub async fn list_standing(
         .await
 }
 
-/// Takes achievements back, each with a reason or none, and returns the ids of those that stood until now; one statement however many.
+/// An achievement that is to be taken back.
+#[derive(Debug, Clone)]
+pub struct Revoked {
+    /// The employer.
+    pub employer_id: EmployerId,
+    /// The achievement.
+    pub id: AchievementId,
+    /// Why.
+    pub reason: Option<String>,
+    /// When, by the employer's clock.
+    pub at: Timestamp,
+}
+
+/// Takes achievements back and returns the ids of those that stood until now; one statement however many.
 pub async fn revoke(
     connection: &impl ConnectionTrait,
-    revoked: &[(EmployerId, AchievementId, Option<String>)],
-    at: Timestamp,
+    revoked: &[Revoked],
 ) -> Result<Vec<AchievementId>, DbErr> {
     let rows = Rows::new()
-        .id("employer_id", revoked.iter().map(|(employer, _, _)| *employer))
-        .id("id", revoked.iter().map(|(_, id, _)| *id))
-        .text_or_null("reason", revoked.iter().map(|(_, _, reason)| reason.clone()));
+        .id("employer_id", revoked.iter().map(|row| row.employer_id))
+        .id("id", revoked.iter().map(|row| row.id))
+        .text_or_null("reason", revoked.iter().map(|row| row.reason.clone()))
+        .int("at", revoked.iter().map(|row| row.at.0));
     let rows: Vec<Fresh> = Sql::on(
         connection,
-        "UPDATE achievement SET status = 'REVOKED', revoked_at = ",
+        "UPDATE achievement SET status = 'REVOKED', revoked_at = wanted.at, revocation_reason = wanted.reason FROM ",
     )
-    .bind(at)
-    .push(", revocation_reason = wanted.reason FROM ")
     .rows(rows)
     .push(
         " AS wanted WHERE achievement.employer_id = wanted.employer_id AND achievement.id = wanted.id

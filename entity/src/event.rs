@@ -3,12 +3,16 @@
 //! Claiming deletes: the row is gone when, and only when, the transaction that evaluated it commits. A worker that dies leaves its
 //! events where they were, free at once for the next one; there is no lease to wait for.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use crate::clock::Timestamp;
 use crate::db::sql::{Rows, Sql};
 use crate::id::{EmployerId, EventTypeId, IncentiveId, MemberId, QueuedEventId};
-use crate::text_enum;
+use crate::refusal::{self, Refusal};
+use crate::{event_type, text_enum};
 
 text_enum! {
     /// Whose zone an event's local time was computed by.
@@ -176,6 +180,65 @@ pub async fn release(
         .await
 }
 
+/// Takes held events out of the queue that by now are too late to be accepted, of these incentives or of all, and counts them as
+/// refused: at most `limit` of them; says how many. `own_now` is the employer's own time.
+pub async fn refuse_late(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    incentives: Option<&[IncentiveId]>,
+    own_now: DateTime<Utc>,
+    limit: u64,
+) -> Result<u64, DbErr> {
+    let sql = Sql::on(
+        connection,
+        "DELETE FROM event WHERE (employer_id, id) IN (SELECT event.employer_id, event.id FROM event
+         JOIN event_type ON event_type.employer_id = event.employer_id AND event_type.id = event.event_type_id
+         WHERE event.due_at = ",
+    )
+    .bind(HELD)
+    .push(" AND event.employer_id = ")
+    .bind(employer)
+    .push(" AND event.occurred_at + event_type.max_late_seconds * 1000000 < ")
+    .bind(Timestamp::from(own_now));
+    let sql = match incentives {
+        None => sql,
+        Some(incentives) => sql
+            .push(" AND event.only_incentive_id IN (SELECT id FROM ")
+            .rows(Rows::new().id("id", incentives.iter().copied()))
+            .push(" AS wanted)"),
+    };
+    let gone: Vec<Late> = sql
+        .push(" ORDER BY event.source, event.event_id LIMIT ")
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .push(") RETURNING event_type_id, source, event_id")
+        .all(connection)
+        .await?;
+    if gone.is_empty() {
+        return Ok(0);
+    }
+    let count = u64::try_from(gone.len()).unwrap_or(u64::MAX);
+    let menu = event_type::list(connection, employer).await?;
+    // An event that several incentives wait for is refused once.
+    let different: BTreeSet<Late> = gone.into_iter().collect();
+    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+    for late in &different {
+        let kind = menu.iter().find(|kind| kind.id == late.event_type_id);
+        *counts.entry(kind.map_or("", |kind| &kind.key)).or_default() += 1;
+    }
+    let refusals: Vec<Refusal> = counts
+        .into_iter()
+        .map(|(event_type, count)| Refusal {
+            employer_id: employer,
+            refused_on: own_now.date_naive(),
+            event_type: event_type.to_owned(),
+            code: "TOO_LATE".to_owned(),
+            count,
+        })
+        .collect();
+    refusal::add(connection, &refusals).await?;
+    Ok(count)
+}
+
 /// Takes the member's events out of the queue.
 pub async fn forget_member(
     connection: &impl ConnectionTrait,
@@ -188,6 +251,14 @@ pub async fn forget_member(
         .bind(member)
         .execute(connection)
         .await
+}
+
+/// A held event that has become too late.
+#[derive(PartialEq, Eq, PartialOrd, Ord, FromQueryResult)]
+struct Late {
+    event_type_id: EventTypeId,
+    source: String,
+    event_id: String,
 }
 
 #[derive(FromQueryResult)]

@@ -236,10 +236,37 @@ pub async fn end(
     Ok(rows == 1)
 }
 
-/// Writes a program's name, dates, zone, start of the day and budget; what it has spent stays. False when by now it has spent more
-/// than this budget.
-pub async fn update(connection: &impl ConnectionTrait, program: &Model) -> Result<bool, DbErr> {
-    let rows = Sql::on(connection, "UPDATE program SET name = ")
+/// How many awards of a program stand. Nothing else is counted as long as it has no budget.
+pub async fn standing_awards(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    id: ProgramId,
+) -> Result<i64, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Count {
+        count: i64,
+    }
+    let row = Sql::on(
+        connection,
+        "SELECT count(*) AS count FROM achievement WHERE employer_id = ",
+    )
+    .bind(employer)
+    .push(" AND program_id = ")
+    .bind(id)
+    .push(" AND status = 'EARNED'")
+    .one::<Count>(connection)
+    .await?;
+    Ok(row.map_or(0, |row| row.count))
+}
+
+/// Writes a program's name, dates, zone, start of the day and budget. What it has spent stays as it is, unless it had no budget until
+/// now: then nobody has counted, and what is spent is what `spent` says. False when by now it has spent more than this budget.
+pub async fn update(
+    connection: &impl ConnectionTrait,
+    program: &Model,
+    spent: Option<i64>,
+) -> Result<bool, DbErr> {
+    let sql = Sql::on(connection, "UPDATE program SET name = ")
         .bind(program.name.as_str())
         .push(", starts_on = ")
         .bind(program.starts_on)
@@ -250,12 +277,21 @@ pub async fn update(connection: &impl ConnectionTrait, program: &Model) -> Resul
         .push(", day_starts_at_minutes = ")
         .bind(program.day_starts_at_minutes)
         .push(", budget = ")
-        .bind(program.budget)
+        .bind(program.budget);
+    let sql = match spent {
+        None => sql,
+        Some(spent) => sql.push(", budget_spent = ").bind(spent),
+    };
+    let sql = sql
         .push(" WHERE employer_id = ")
         .bind(program.employer_id)
         .push(" AND id = ")
-        .bind(program.id)
-        .push(" AND budget_spent <= ")
+        .bind(program.id);
+    let sql = match spent {
+        None => sql.push(" AND budget_spent <= "),
+        Some(spent) => sql.push(" AND ").bind(spent).push(" <= "),
+    };
+    let rows = sql
         .bind(program.budget.unwrap_or(i64::MAX))
         .execute(connection)
         .await?;

@@ -4,7 +4,7 @@
 //! does not match. Each employer has a version number that goes up with every change of its event types, programs or incentives;
 //! an evaluation reads it within its own transaction and compiles anew when it has moved on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -353,6 +353,25 @@ impl Employers {
     /// The catalogue of an employer of the batch.
     pub fn get(&self, employer: EmployerId) -> Option<&Catalogue> {
         self.0.get(&employer).map(Arc::as_ref)
+    }
+
+    /// Keeps what these employers have as it is until the transaction ends; false when it has changed since it was loaded.
+    ///
+    /// Awards are only given and budgets only spent by what is in force at the commit. Taken before the locks of programs, as who
+    /// changes a program takes them in that order too.
+    pub async fn lock(
+        &self,
+        connection: &impl ConnectionTrait,
+        employers: impl IntoIterator<Item = EmployerId>,
+    ) -> Result<bool, DbErr> {
+        let wanted: BTreeSet<EmployerId> = employers.into_iter().collect();
+        if wanted.is_empty() {
+            return Ok(true);
+        }
+        let current = employer::lock_catalogues(connection, wanted.into_iter().collect()).await?;
+        Ok(current
+            .iter()
+            .all(|(id, version)| self.get(*id).is_some_and(|known| known.version == *version)))
     }
 
     /// The employer's own time when the clock says `now`.

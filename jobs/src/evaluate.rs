@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use entity::clock::Timestamp;
 use entity::event::{self, Event};
 use entity::id::{EmployerId, PartnerId};
-use entity::{db, dead_event, employer, kept_event};
+use entity::{db, dead_event, kept_event};
 use sea_orm::{ConnectionTrait, DbErr};
 use tokio_util::sync::CancellationToken;
 
@@ -88,36 +88,50 @@ impl From<DbErr> for Failure {
 }
 
 async fn attempt(context: &Context, limit: u32) -> Result<usize, Failure> {
+    loop {
+        // Each round but the last is due to a change that somebody has made by hand.
+        if let Some(count) = try_once(context, limit).await? {
+            return Ok(count);
+        }
+    }
+}
+
+async fn try_once(context: &Context, limit: u32) -> Result<Option<usize>, Failure> {
     let now = context.clock.now();
     let txn = context.db.write_txn().await?;
     let events = event::claim(&*txn, Timestamp::from(now), limit).await?;
     if events.is_empty() {
         txn.rollback().await?;
-        return Ok(0);
+        return Ok(Some(0));
     }
     let outcome = async {
         let partners = evaluate(context, &*txn, &events, now).await?;
-        txn.commit().await?;
+        match &partners {
+            Some(_) => txn.commit().await?,
+            None => txn.rollback().await?,
+        }
         Ok(partners)
     };
     match outcome.await {
-        Ok(partners) => {
+        Ok(None) => Ok(None),
+        Ok(Some(partners)) => {
             if !partners.is_empty() {
                 context.wakes.feeds(partners);
             }
-            Ok(events.len())
+            Ok(Some(events.len()))
         }
         Err(error) => Err(Failure { events, error }),
     }
 }
 
-/// Everything that follows from a batch, up to the commit. Returns the partners whose feeds have grown.
+/// Everything that follows from a batch, up to the commit. Returns the partners whose feeds have grown; none when meanwhile an
+/// employer has changed what the batch was judged by, and it has to be judged anew.
 async fn evaluate(
     context: &Context,
     connection: &impl ConnectionTrait,
     events: &[Event],
     now: DateTime<Utc>,
-) -> Result<Vec<PartnerId>, DbErr> {
+) -> Result<Option<Vec<PartnerId>>, DbErr> {
     let attributes = open::lock_members(connection, events).await?;
     let mut wanted: Vec<EmployerId> = events.iter().map(|event| event.employer_id).collect();
     wanted.sort_unstable();
@@ -125,9 +139,21 @@ async fn evaluate(
     let employers = context.catalogues.load(connection, wanted).await?;
     let retracted = open::retracted(connection, events).await?;
     let mut opened = open::open(&context.ids, &employers, events, &attributes, &retracted);
-    hold(connection, &employers, &mut opened.held, now).await?;
-    let mut budgets = Budgets::lock_for(connection, &opened.cases).await?;
+    // Should a program have gone on meanwhile, nobody would fetch what is held for it any more.
+    let held = opened.held.iter().map(|event| event.employer_id);
+    if !employers.lock(connection, held).await? {
+        return Ok(None);
+    }
+    if !opened.held.is_empty() {
+        event::put(connection, &opened.held).await?;
+    }
+    let Some(mut budgets) = Budgets::lock_for(connection, &employers, &opened.cases).await? else {
+        return Ok(None);
+    };
     let judged = judge::judge(connection, &opened.cases, &mut budgets, now).await?;
+    if !employers.lock(connection, judged.employers()).await? {
+        return Ok(None);
+    }
     for (key, reason) in &judged.failed {
         opened.fail_case(&context.ids, events, *key, reason);
     }
@@ -144,36 +170,9 @@ async fn evaluate(
     keep(context, connection, &employers, events, &opened.counting).await?;
     try_later(connection, opened.failed, now).await?;
     // Takes the feed positions, so nothing comes between it and the commit.
-    record::record(connection, &context.ids, &employers, judged, budgets, now).await
-}
-
-/// Puts aside what waits for a paused program. Should the program have gone on meanwhile, nobody would fetch it any more; then it is
-/// due at once.
-async fn hold(
-    connection: &impl ConnectionTrait,
-    employers: &Employers,
-    held: &mut [Event],
-    now: DateTime<Utc>,
-) -> Result<(), DbErr> {
-    if held.is_empty() {
-        return Ok(());
-    }
-    let mut wanted: Vec<EmployerId> = held.iter().map(|event| event.employer_id).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    let current = employer::lock_catalogues(connection, wanted).await?;
-    for event in held.iter_mut() {
-        let is_current = current.iter().any(|(employer, version)| {
-            let known = employers
-                .get(*employer)
-                .map(|catalogue| catalogue.employer.catalogue_version);
-            *employer == event.employer_id && known == Some(*version)
-        });
-        if !is_current {
-            event.due_at = now.into();
-        }
-    }
-    event::put(connection, held).await
+    record::record(connection, &context.ids, &employers, judged, budgets, now)
+        .await
+        .map(Some)
 }
 
 /// Keeps those of the events whose type asks for it. An event that is evaluated once more for one incentive alone was kept the first

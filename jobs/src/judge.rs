@@ -55,6 +55,17 @@ pub struct Judged {
 /// An achievement with what it rests on now.
 pub type Renewed = (EmployerId, AchievementId, Option<String>);
 
+impl Judged {
+    /// The employers of whose incentives something was earned or lost.
+    pub fn employers(&self) -> impl Iterator<Item = EmployerId> {
+        let earned = self.earned.iter().map(|earned| earned.employer.id);
+        let lost = self.lost.iter().map(|lost| lost.row.employer_id);
+        earned
+            .chain(lost)
+            .chain(self.touched.iter().map(|(employer, ..)| *employer))
+    }
+}
+
 /// Lets the rules judge the cases and writes what the incentives remember of them. `now` is the real time.
 pub async fn judge(
     connection: &impl ConnectionTrait,
@@ -218,7 +229,7 @@ impl<'a> Basis<'a> {
         let editions = self.case.compiled.editions();
         let progress = self.verdict.progress.as_deref();
         let grounds = rules::explain(&editions, number, progress, &self.evidence, award.completion).ok()?;
-        let text = rules::text(incentive, award, &grounds.evidence(&self.evidence));
+        let text = rules::text(incentive, award, &grounds, &self.evidence);
         let own_zone = self.case.compiled.program.time_zone.as_deref();
         let zone = own_zone.unwrap_or(&self.case.catalogue.employer.time_zone);
         let is_sensitive = self.case.compiled.incentive.sensitive;

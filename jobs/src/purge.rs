@@ -4,6 +4,7 @@
 //! - a receipt, when its event could not be accepted any more (`maxLate` after it happened);
 //! - what an event counted for, and an event that could not be evaluated, behind the horizon: the greatest `maxLate` of the
 //!   employer's event types and 33 days;
+//! - an event that waits for a paused program, when it has become too late meanwhile (it is counted as refused);
 //! - a kept event, when its type's `retention` is over;
 //! - a retraction, when no event that it names can come any more;
 //! - of progress what no later event can change, and all of it where nothing is left that could matter.
@@ -13,7 +14,9 @@ use entity::clock::Timestamp;
 use entity::id::EmployerId;
 use entity::page::Page;
 use entity::progress::{self, Progress};
-use entity::{contribution, dead_event, employer, kept_event, receipt, refusal, retraction, signing_key};
+use entity::{
+    contribution, dead_event, employer, event, kept_event, receipt, refusal, retraction, signing_key,
+};
 use sea_orm::DbErr;
 
 use crate::Context;
@@ -37,7 +40,11 @@ pub async fn run(context: &Context) -> Result<(), DbErr> {
     let receipts = Step::Receipts.repeat(context, now).await?;
     let kept = Step::KeptEvents.repeat(context, now).await?;
     let retractions = Step::Retractions.repeat(context, now).await?;
-    let (contributions, dead) = behind_horizons(context, now).await?;
+    let Gone {
+        contributions,
+        dead,
+        held,
+    } = of_each_employer(context, now).await?;
     let progress = tidy_progress(context, now).await?;
     let txn = context.db.write_txn().await?;
     if let Some(day) = now.date_naive().checked_sub_days(Days::new(REFUSALS_KEPT_DAYS)) {
@@ -45,13 +52,14 @@ pub async fn run(context: &Context) -> Result<(), DbErr> {
     }
     let keys = signing_key::purge(&*txn, instant).await?;
     txn.commit().await?;
-    if receipts + kept + retractions + contributions + dead + progress + keys > 0 {
+    if receipts + kept + retractions + contributions + dead + held + progress + keys > 0 {
         tracing::info!(
             receipts,
             kept,
             retractions,
             contributions,
             dead,
+            held,
             progress,
             keys,
             "purged what has served its time"
@@ -68,6 +76,7 @@ enum Step {
     Retractions,
     Contributions(EmployerId, NaiveDate),
     DeadEvents(EmployerId, Timestamp),
+    HeldEvents(EmployerId, DateTime<Utc>),
 }
 
 impl Step {
@@ -87,6 +96,9 @@ impl Step {
                 Self::DeadEvents(employer, before) => {
                     dead_event::purge(&*txn, employer, before, BATCH).await?
                 }
+                Self::HeldEvents(employer, own_now) => {
+                    event::refuse_late(&*txn, employer, None, own_now, BATCH).await?
+                }
             };
             txn.commit().await?;
             deleted += batch;
@@ -97,9 +109,18 @@ impl Step {
     }
 }
 
-/// Deletes what lies behind each employer's horizon: what events counted for, and events that could not be evaluated.
-async fn behind_horizons(context: &Context, now: DateTime<Utc>) -> Result<(u64, u64), DbErr> {
-    let (mut contributions, mut dead) = (0, 0);
+/// What was deleted of all employers.
+#[derive(Default)]
+struct Gone {
+    contributions: u64,
+    dead: u64,
+    held: u64,
+}
+
+/// Deletes what lies behind each employer's horizon: what events counted for, and events that could not be evaluated; and held
+/// events that are too late.
+async fn of_each_employer(context: &Context, now: DateTime<Utc>) -> Result<Gone, DbErr> {
+    let mut gone = Gone::default();
     let mut after: Option<EmployerId> = None;
     loop {
         let page = Page {
@@ -108,7 +129,7 @@ async fn behind_horizons(context: &Context, now: DateTime<Utc>) -> Result<(u64, 
         };
         let slice = employer::list(context.db.read(), page).await?;
         let Some(last) = slice.rows.last().map(|row| row.id) else {
-            return Ok((contributions, dead));
+            return Ok(gone);
         };
         let ids: Vec<EmployerId> = slice.rows.iter().map(|row| row.id).collect();
         let employers = context.catalogues.load(context.db.read(), ids.clone()).await?;
@@ -116,17 +137,19 @@ async fn behind_horizons(context: &Context, now: DateTime<Utc>) -> Result<(u64, 
             let Some(catalogue) = employers.get(id) else {
                 continue;
             };
-            let horizon = catalogue.horizon(catalogue.employer.now(now));
-            contributions += Step::Contributions(id, horizon).repeat(context, now).await?;
+            let own_now = catalogue.employer.now(now);
+            let horizon = catalogue.horizon(own_now);
+            gone.held += Step::HeldEvents(id, own_now).repeat(context, now).await?;
+            gone.contributions += Step::Contributions(id, horizon).repeat(context, now).await?;
             let before = Timestamp::from(horizon.and_time(chrono::NaiveTime::MIN).and_utc());
             let lost = Step::DeadEvents(id, before).repeat(context, now).await?;
             if lost > 0 {
                 tracing::warn!(employer = %id, events = lost, "events that could not be evaluated are too old by now and were deleted");
             }
-            dead += lost;
+            gone.dead += lost;
         }
         if !slice.has_next {
-            return Ok((contributions, dead));
+            return Ok(gone);
         }
         after = Some(last);
     }

@@ -9,8 +9,7 @@ mod tell;
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use entity::achievement::{self, AchievementStatus};
-use entity::clock::Timestamp;
+use entity::achievement::{self, AchievementStatus, Revoked};
 use entity::id::{AchievementId, Ids, MemberId, PartnerId};
 use entity::{employer, incentive};
 use sea_orm::{ConnectionTrait, DbErr};
@@ -101,7 +100,7 @@ pub async fn record(
         achievement::set_why(connection, &judged.renewed).await?;
     }
     let mut all = Written::default();
-    let mut round = write(connection, ids, judged.earned, judged.lost, now).await?;
+    let mut round = write(connection, ids, employers, judged.earned, judged.lost, now).await?;
     let mut touched = judged.touched;
     while !(round.earned.is_empty() && round.revoked.is_empty() && touched.is_empty()) {
         let (earned, lost) =
@@ -109,7 +108,7 @@ pub async fn record(
         touched.clear();
         all.earned.append(&mut round.earned);
         all.revoked.append(&mut round.revoked);
-        round = write(connection, ids, earned, lost, now).await?;
+        round = write(connection, ids, employers, earned, lost, now).await?;
     }
     budgets.write(connection).await?;
     tell::tell(connection, ids, employers, &all, now).await
@@ -118,6 +117,7 @@ pub async fn record(
 async fn write(
     connection: &impl ConnectionTrait,
     ids: &Ids,
+    employers: &Employers,
     earned: Vec<Earned>,
     lost: Vec<Lost>,
     now: DateTime<Utc>,
@@ -125,20 +125,22 @@ async fn write(
     let mut written = Written::default();
     // What goes makes its place free before what comes takes it.
     if !lost.is_empty() {
-        let mut by_reason: Vec<(achievement::Model, &'static str, Timestamp)> = lost
-            .into_iter()
-            .map(|lost| (lost.row, lost.reason.as_str(), Timestamp::from(now)))
-            .collect();
-        by_reason.sort_by_key(|(row, ..)| (row.employer_id, row.id));
-        let wanted: Vec<_> = by_reason
+        let mut lost = lost;
+        lost.sort_by_key(|lost| (lost.row.employer_id, lost.row.id));
+        let wanted: Vec<Revoked> = lost
             .iter()
-            .map(|(row, reason, _)| (row.employer_id, row.id, Some((*reason).to_owned())))
+            .map(|Lost { row, reason }| Revoked {
+                employer_id: row.employer_id,
+                id: row.id,
+                reason: Some(reason.as_str().to_owned()),
+                at: employers.now(row.employer_id, now).into(),
+            })
             .collect();
-        let gone: HashSet<AchievementId> = achievement::revoke(connection, &wanted, Timestamp::from(now))
+        let gone: HashSet<AchievementId> = achievement::revoke(connection, &wanted)
             .await?
             .into_iter()
             .collect();
-        let rows = by_reason.into_iter().map(|(row, ..)| row);
+        let rows = lost.into_iter().map(|lost| lost.row);
         written.revoked = rows.filter(|row| gone.contains(&row.id)).collect();
     }
     if !earned.is_empty() {

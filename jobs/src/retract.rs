@@ -56,28 +56,41 @@ pub async fn batch(context: &Context) -> Result<usize, DbErr> {
 }
 
 async fn attempt(context: &Context) -> Result<usize, DbErr> {
+    loop {
+        // Each round but the last is due to a change that somebody has made by hand.
+        if let Some(count) = try_once(context).await? {
+            return Ok(count);
+        }
+    }
+}
+
+async fn try_once(context: &Context) -> Result<Option<usize>, DbErr> {
     let now = context.clock.now();
     let txn = context.db.write_txn().await?;
     let retractions = retraction::claim(&*txn, Timestamp::from(now), BATCH).await?;
     if retractions.is_empty() {
         txn.rollback().await?;
-        return Ok(0);
+        return Ok(Some(0));
     }
-    let partners = apply(context, &*txn, &retractions, now).await?;
+    let Some(partners) = apply(context, &*txn, &retractions, now).await? else {
+        txn.rollback().await?;
+        return Ok(None);
+    };
     txn.commit().await?;
     if !partners.is_empty() {
         context.wakes.feeds(partners);
     }
-    Ok(retractions.len())
+    Ok(Some(retractions.len()))
 }
 
-/// Everything that follows from retractions, up to the commit. Returns the partners whose feeds have grown.
+/// Everything that follows from retractions, up to the commit. Returns the partners whose feeds have grown; none when meanwhile an
+/// employer has changed what they were judged by, and they have to be judged anew.
 async fn apply(
     context: &Context,
     connection: &impl ConnectionTrait,
     retractions: &[Retraction],
     now: DateTime<Utc>,
-) -> Result<Vec<PartnerId>, DbErr> {
+) -> Result<Option<Vec<PartnerId>>, DbErr> {
     let identities: Vec<Identity> = retractions.iter().map(Retraction::identity).collect();
     let known: HashMap<Identity, MemberId> = receipt::list(connection, &identities)
         .await?
@@ -98,7 +111,7 @@ async fn apply(
         retraction::settle(connection, &waiting, State::Waiting).await?;
     }
     if found.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Some(Vec::new()));
     }
     let mut members: Vec<(EmployerId, MemberId)> = known
         .iter()
@@ -145,11 +158,18 @@ async fn apply(
             .removed
             .push(row);
     }
-    let mut budgets = Budgets::lock_for(connection, &cases).await?;
+    let Some(mut budgets) = Budgets::lock_for(connection, &employers, &cases).await? else {
+        return Ok(None);
+    };
     let judged = judge::judge(connection, &cases, &mut budgets, now).await?;
+    if !employers.lock(connection, judged.employers()).await? {
+        return Ok(None);
+    }
     settle(connection, retractions, found, &cases, &judged.failed, now).await?;
     // Takes the feed positions, so nothing comes between it and the commit.
-    record::record(connection, &context.ids, &employers, judged, budgets, now).await
+    record::record(connection, &context.ids, &employers, judged, budgets, now)
+        .await
+        .map(Some)
 }
 
 /// Notes which retractions are done; one of which an incentive could not take note comes again, and then finds only what is left.

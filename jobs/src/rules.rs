@@ -43,15 +43,17 @@ mod sequence;
 mod streak;
 mod structure;
 mod total;
+mod words;
 
 pub use completions::Completion;
 pub use definition::keeps_progress;
 pub use evidence::{Evidence, Occurrence};
-pub use explain::{Grounds, ProgressView, completions, explain, progress, text};
+pub use explain::{Grounds, ProgressView, completions, explain, progress};
 pub use structure::Deadline;
+pub use words::{missing, text};
 
 use condition::Trigger;
-use definition::{Definition, DefinitionFault};
+use definition::{Definition, DefinitionFault, LimitDefinition, StructureDefinition};
 use limit::Limit;
 use structure::AnyStructure;
 
@@ -68,6 +70,9 @@ pub struct Incentive {
     of: Vec<String>,
     limit: Limit,
     structure: Box<dyn AnyStructure>,
+    /// What it asks and how often it is awarded, to say it in words.
+    asked: StructureDefinition,
+    awarded: LimitDefinition,
 }
 
 /// A version of an incentive and its place among the others.
@@ -119,7 +124,8 @@ pub struct Award {
     pub completion: Completion,
 }
 
-/// An award that no longer holds. An edit may have changed the period key since; then it is the member's latest award.
+/// An award that no longer holds. An edit may have changed the limit since: where no such award stands, it is the one with the
+/// same ordinal under another of the keys `once`, `ever` and `program`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
     /// As in [`Award`].
@@ -301,3 +307,6 @@ pub fn tidy(
 pub fn stopped_from(progress: Option<&str>) -> Result<Option<DateTime<Utc>>, Fault> {
     memory::Memory::read(progress).map(|memory| memory.stopped_from())
 }
+
+#[cfg(test)]
+mod tests;

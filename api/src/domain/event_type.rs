@@ -18,8 +18,6 @@ const MAX_LATE_MAX: i64 = 400 * 86_400;
 const MAX_FUTURE_MAX: i64 = 86_400;
 /// The longest retention, in seconds: ten years.
 const RETENTION_MAX: i64 = 3_653 * 86_400;
-/// The largest schema, in bytes of JSON.
-const SCHEMA_MAX: usize = 64 * 1024;
 
 /// A new event type.
 #[derive(Debug)]
@@ -94,18 +92,10 @@ fn check(input: &Create) -> Vec<Fault> {
             "a sensitive event type keeps no properties after evaluation",
         ));
     }
-    if let Some(schema) = &input.properties_schema {
-        if schema.to_string().len() > SCHEMA_MAX || validate::has_nul(schema) {
-            faults.push(Fault::invalid(
-                &["propertiesSchema"],
-                "longer than 64 KiB, or with a zero character",
-            ));
-        } else if let Err(message) = intake::compile_schema(schema) {
-            faults.push(Fault::invalid(
-                &["propertiesSchema"],
-                format!("not a JSON Schema: {message}"),
-            ));
-        }
+    if let Some(schema) = &input.properties_schema
+        && let Err(message) = intake::check_schema(schema)
+    {
+        faults.push(Fault::invalid(&["propertiesSchema"], message));
     }
     faults
 }

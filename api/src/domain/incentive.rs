@@ -138,6 +138,7 @@ pub(super) async fn draft(
     let program = program::find_by_key(connection, employer.id, &input.program)
         .await?
         .ok_or_else(unknown)?;
+    require_open(&program)?;
     let rule = checked(connection, &employer, None, now, input.rule).await?;
     let incentive = Model {
         employer_id: employer.id,
@@ -185,6 +186,10 @@ pub async fn publish(
         &input.incentive,
     )
     .await?;
+    let program = program::find(&*txn, employer.id, incentive.program_id)
+        .await?
+        .ok_or(Error::Internal("an incentive without a program"))?;
+    require_open(&program)?;
     let now = employer.now(app.clock.now());
     let name = input.name.unwrap_or_else(|| incentive.name.clone());
     let description = input.description.unwrap_or_else(|| incentive.description.clone());
@@ -284,6 +289,15 @@ async fn take(
         .into());
     }
     Ok((employer, incentive))
+}
+
+/// In a program that has ended nothing new can be earned.
+fn require_open(program: &program::Model) -> Outcome<()> {
+    if program.state() == program::ProgramState::Ended {
+        let message = "the program has ended, for good";
+        return Err(Fault::new(FaultCode::InvalidState, &["program"], message).into());
+    }
+    Ok(())
 }
 
 /// Checks a rule of `own`, or of a new incentive, against the employer's menu and its other incentives, and makes it ready to be stored.

@@ -16,6 +16,8 @@ use crate::validate;
 const PER_EMPLOYER: u64 = 1_000;
 /// The largest budget: a larger one is none by another name.
 const BUDGET_MAX: i64 = 1_000_000_000;
+/// Held events refused by one statement.
+const REFUSED_AT_ONCE: u64 = 5_000;
 /// What is wrong with a budget that awards have used up already.
 const LESS_THAN_SPENT: &str = "less than is spent already";
 
@@ -125,6 +127,14 @@ pub struct Update {
 pub async fn update(app: &App, permit: Permit<access::UpdateProgram>, input: Update) -> Outcome<Model> {
     let txn = app.db.write_txn().await?;
     let (_, program) = take(&*txn, permit.viewer(), input.employer.as_deref(), &input.program).await?;
+    // As long as a program has no budget, nobody counts what it spends. The catalogue's new version keeps whoever would give awards
+    // without counting them from committing.
+    let spent = match (program.budget, input.budget) {
+        (None, Some(Some(_))) => {
+            Some(program::standing_awards(&*txn, program.employer_id, program.id).await?)
+        }
+        _ => None,
+    };
     let mut faults = Vec::new();
     let day_starts_at_minutes = match &input.day_starts_at {
         None => program.day_starts_at_minutes,
@@ -140,6 +150,7 @@ pub async fn update(app: &App, permit: Permit<access::UpdateProgram>, input: Upd
         budget: input
             .budget
             .map_or(program.budget, |budget| budget.map(i64::from)),
+        budget_spent: spent.unwrap_or(program.budget_spent),
         ..program.clone()
     };
     validate::name(&["name"], &changed.name, &mut faults);
@@ -152,7 +163,7 @@ pub async fn update(app: &App, permit: Permit<access::UpdateProgram>, input: Upd
     if let Some(zone) = &changed.time_zone {
         validate::zone(&["timeZone"], zone, &mut faults);
     }
-    check_budget(changed.budget, program.budget_spent, &mut faults);
+    check_budget(changed.budget, changed.budget_spent, &mut faults);
     let of_a_draft = [
         ("timeZone", changed.time_zone != program.time_zone),
         (
@@ -170,7 +181,7 @@ pub async fn update(app: &App, permit: Permit<access::UpdateProgram>, input: Upd
         }
     }
     require_none(faults)?;
-    if !program::update(&*txn, &changed).await? {
+    if !program::update(&*txn, &changed, spent).await? {
         // A worker has spent more in between.
         return Err(Fault::invalid(&["budget"], LESS_THAN_SPENT).into());
     }
@@ -198,7 +209,7 @@ pub async fn activate(
         ProgramState::Active => return Err(not_now("the program is active already")),
         ProgramState::Ended => return Err(not_now("the program has ended, for good")),
     }
-    settle(app, txn, program).await
+    settle(app, txn, &employer, program).await
 }
 
 /// Holds what happens from now on until the program goes on: nothing is evaluated.
@@ -218,7 +229,7 @@ pub async fn pause(
     }
     let now = employer.now(app.clock.now()).into();
     program::pause(&*txn, employer.id, program.id, now).await?;
-    settle(app, txn, program).await
+    settle(app, txn, &employer, program).await
 }
 
 /// Ends a program for good. What happened before still counts when it arrives late, and so does what a pause has held.
@@ -237,12 +248,12 @@ pub async fn end(
     }
     let now = employer.now(app.clock.now()).into();
     program::end(&*txn, employer.id, program.id, now).await?;
-    settle(app, txn, program).await
+    settle(app, txn, &employer, program).await
 }
 
 /// Commits a step of a program, and returns the program as it is then. What a pause has held is let go in the same transaction, so
-/// that no event is both held and of a program that is not paused.
-async fn settle(app: &App, txn: WriteTxn, before: Model) -> Outcome<Model> {
+/// that no event is both held and of a program that is not paused; what has become too late meanwhile is refused.
+async fn settle(app: &App, txn: WriteTxn, owner: &employer::Model, before: Model) -> Outcome<Model> {
     let (employer, id) = (before.employer_id, before.id);
     let gone = Error::Internal("a program is gone");
     let program = program::find(&*txn, employer, id).await?.ok_or(gone)?;
@@ -250,6 +261,10 @@ async fn settle(app: &App, txn: WriteTxn, before: Model) -> Outcome<Model> {
     if goes_on {
         let incentives = incentive::list_of_program(&*txn, employer, id).await?;
         let held: Vec<_> = incentives.iter().map(|incentive| incentive.id).collect();
+        let own_now = owner.now(app.clock.now());
+        while event::refuse_late(&*txn, employer, Some(&held), own_now, REFUSED_AT_ONCE).await?
+            == REFUSED_AT_ONCE
+        {}
         // The queue keeps to the real clock.
         event::release(&*txn, employer, &held, app.clock.now().into()).await?;
     }

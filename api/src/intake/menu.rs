@@ -9,6 +9,7 @@ use jsonschema::Validator;
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::Value;
 
+use super::schema;
 use crate::domain::{Fault, FaultCode};
 
 /// An event type ready to check properties.
@@ -25,21 +26,13 @@ pub struct Menu {
     items: HashMap<String, MenuItem>,
 }
 
-/// Compiles a JSON Schema; an error says what is wrong with it.
-pub fn compile(schema: &Value) -> Result<Validator, String> {
-    jsonschema::options()
-        .should_validate_formats(true)
-        .build(schema)
-        .map_err(|error| error.to_string())
-}
-
 impl MenuItem {
     fn new(event_type: event_type::Model) -> Self {
         // A schema was compiled when the event type was created; should one not compile any more, nothing is checked by it.
         let validator = event_type
             .properties_schema
             .as_ref()
-            .and_then(|schema| compile(schema).ok());
+            .and_then(|schema| schema::compile(schema).ok());
         Self {
             event_type,
             validator,

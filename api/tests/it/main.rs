@@ -30,6 +30,7 @@ mod sandbox;
 mod schema;
 mod setup;
 mod simulation;
+mod structures;
 mod tables;
 mod tidy;
 mod versions;

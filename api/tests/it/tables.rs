@@ -103,9 +103,14 @@ async fn an_achievement_that_was_taken_back_leaves_its_place_free(app: &TestApp)
     };
     assert_eq!(insert().await, Vec::<AchievementId>::new());
 
-    let revoked = [(employer, first.id, Some("a mistake".to_owned()))];
     let at = instant("2026-11-21T12:00:00Z");
-    let revoke = || write(app, async |txn| achievement::revoke(txn, &revoked, at).await);
+    let revoked = [achievement::Revoked {
+        employer_id: employer,
+        id: first.id,
+        reason: Some("a mistake".to_owned()),
+        at,
+    }];
+    let revoke = || write(app, async |txn| achievement::revoke(txn, &revoked).await);
     assert_eq!(revoke().await, [first.id]);
     assert_eq!(revoke().await, Vec::<AchievementId>::new());
     assert_eq!(case.standing().await, Vec::<achievement::Model>::new());
@@ -129,9 +134,13 @@ async fn an_entry_of_a_feed_tells_the_same_whatever_comes_later(app: &TestApp) {
     let earned = case.earn().await;
     let employer = case.world.employer;
     let before = case.world.feed().await;
-    let revoked = [(employer, earned.id, None)];
-    let now = Timestamp::from(app.now());
-    write(app, async |txn| achievement::revoke(txn, &revoked, now).await).await;
+    let revoked = [achievement::Revoked {
+        employer_id: employer,
+        id: earned.id,
+        reason: None,
+        at: app.now().into(),
+    }];
+    write(app, async |txn| achievement::revoke(txn, &revoked).await).await;
     assert_eq!(case.world.feed().await, before);
     let told = feed::told(app.app.db.read(), &[(employer, earned.id)]).await;
     assert_eq!(told.unwrap(), [(earned.id, case.world.partner)]);
@@ -143,7 +152,7 @@ async fn an_entry_of_a_feed_tells_the_same_whatever_comes_later(app: &TestApp) {
         kind: feed::FeedEntryKind::AchievementRevoked,
         achievement_id: earned.id,
         member_ref: "somebody".to_owned(),
-        recorded_at: now,
+        recorded_at: app.now().into(),
     };
     write(app, async |txn| feed::append(txn, vec![entry.clone()]).await).await;
     let after = case.world.feed().await;
@@ -281,7 +290,7 @@ async fn a_budget_is_never_overspent_however_many_spend_at_once(app: &TestApp) {
         budget: Some(5),
         ..row
     };
-    assert!(write(app, async |txn| program::update(txn, &row).await).await);
+    assert!(write(app, async |txn| program::update(txn, &row, None).await).await);
     let spent = try_join_all((0..12).map(|_| spend_one(app, key))).await.unwrap();
     assert_eq!(spent.iter().filter(|spent| **spent).count(), 5);
     assert_eq!(case.program().await.budget_spent, 5);
@@ -305,7 +314,7 @@ async fn a_budget_cannot_go_below_what_is_spent(app: &TestApp) {
     };
     let update = async |budget| {
         let row = with(budget);
-        write(app, async |txn| program::update(txn, &row).await).await
+        write(app, async |txn| program::update(txn, &row, None).await).await
     };
     assert!(!update(Some(2)).await);
     assert_eq!(case.program().await.name, "wellbeing");

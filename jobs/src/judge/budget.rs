@@ -10,6 +10,7 @@ use entity::program;
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::Cases;
+use crate::catalogue::Employers;
 
 /// What the programs of a batch have left.
 #[derive(Debug, Default)]
@@ -22,8 +23,13 @@ struct Budget {
 }
 
 impl Budgets {
-    /// Locks the budgets of the programs that these cases, or what is built on them, can give awards of.
-    pub async fn lock_for(connection: &impl ConnectionTrait, cases: &Cases<'_>) -> Result<Self, DbErr> {
+    /// Locks the budgets of the programs that these cases, or what is built on them, can give awards of. None when an employer has
+    /// changed its programs since they were loaded.
+    pub async fn lock_for(
+        connection: &impl ConnectionTrait,
+        employers: &Employers,
+        cases: &Cases<'_>,
+    ) -> Result<Option<Self>, DbErr> {
         let mut wanted: BTreeSet<(EmployerId, ProgramId)> = BTreeSet::new();
         for case in cases.values() {
             for compiled in case.catalogue.with_all_built_on(case.compiled) {
@@ -33,7 +39,11 @@ impl Budgets {
             }
         }
         if wanted.is_empty() {
-            return Ok(Self::default());
+            return Ok(Some(Self::default()));
+        }
+        let owners = wanted.iter().map(|(employer, _)| *employer);
+        if !employers.lock(connection, owners).await? {
+            return Ok(None);
         }
         let wanted: Vec<_> = wanted.into_iter().collect();
         let locked = program::lock_budgets(connection, &wanted).await?;
@@ -41,7 +51,7 @@ impl Budgets {
             let left = row.budget?.saturating_sub(row.budget_spent);
             Some(((row.employer_id, row.program_id), Budget { left, spent: 0 }))
         });
-        Ok(Self(budgets.collect()))
+        Ok(Some(Self(budgets.collect())))
     }
 
     /// How many awards the program may still give; none: as many as it will.

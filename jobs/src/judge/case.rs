@@ -145,7 +145,12 @@ impl Case<'_> {
         let stops = |row: &&Contribution| row.role == Role::Stops;
         let fresh = self.added.iter().map(|(_, row)| row).filter(stops);
         let fresh = fresh.map(|row| row.occurred_at.instant());
-        if self.removed.iter().any(|row| row.role == Role::Stops) {
+        let taken_back = self.removed.iter().filter(stops);
+        let first_known = rows.iter().filter(stops).chain(taken_back);
+        let first_known = first_known.map(|row| row.occurred_at.instant()).min();
+        // A stop from before the horizon is remembered in the progress alone, and for good.
+        let is_forgotten = before.is_some_and(|before| first_known.is_none_or(|first| before < first));
+        if !is_forgotten && self.removed.iter().any(|row| row.role == Role::Stops) {
             let left = rows
                 .iter()
                 .filter(stops)

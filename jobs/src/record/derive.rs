@@ -11,6 +11,7 @@ use entity::achievement;
 use entity::contribution::{self, Role};
 use entity::id::IncentiveId;
 use entity::program::ProgramState;
+use entity::progress;
 use rust_decimal::Decimal;
 use sea_orm::{ConnectionTrait, DbErr};
 
@@ -93,9 +94,14 @@ pub(super) async fn derive(
                 if found.is_revocable() {
                     for row in own {
                         budgets.give_back((row.employer_id, row.program_id));
+                        let is_stopped = touched.contains(&key);
                         lost.push(Lost {
                             row: row.clone(),
-                            reason: Reason::BasisRevoked,
+                            reason: if is_stopped {
+                                Reason::Stopped
+                            } else {
+                                Reason::BasisRevoked
+                            },
                         });
                     }
                 }
@@ -117,7 +123,8 @@ fn basis(catalogue: &Catalogue, compiled: &Compiled, instant: DateTime<Utc>) -> 
         .collect()
 }
 
-/// From which day on nothing counts, for the members that were stopped.
+/// From which day on nothing counts, for the members that were stopped. The event itself says it by its own zone; of one from before
+/// the horizon only the instant is remembered.
 async fn stops(
     connection: &impl ConnectionTrait,
     affected: &BTreeMap<CaseKey, (&Catalogue, &Compiled)>,
@@ -131,12 +138,32 @@ async fn stops(
     if wanted.is_empty() {
         return Ok(stops);
     }
+    let mut first_known: HashMap<CaseKey, DateTime<Utc>> = HashMap::new();
     for row in contribution::list_of_cases(connection, &wanted).await? {
         if row.role == Role::Stops {
-            let day = stops
-                .entry((row.employer_id, row.member_id, row.incentive_id))
-                .or_insert(row.day);
-            *day = row.day.min(*day);
+            let key = (row.employer_id, row.member_id, row.incentive_id);
+            let instant = row.occurred_at.instant();
+            if first_known.get(&key).is_none_or(|first| instant < *first) {
+                first_known.insert(key, instant);
+                stops.insert(key, row.day);
+            }
+        }
+    }
+    for row in progress::list(connection, &wanted).await? {
+        let key = (row.employer_id, row.member_id, row.incentive_id);
+        let Some((catalogue, compiled)) = affected.get(&key) else {
+            continue;
+        };
+        // Progress that cannot be read stops nobody; the event that finds it so stands among the dead.
+        if let Ok(Some(instant)) = rules::stopped_from(Some(&row.state))
+            && first_known.get(&key).is_none_or(|first| instant < *first)
+        {
+            let zone: Tz = zone_of(catalogue, compiled).parse().unwrap_or(Tz::UTC);
+            let local = calendar::civil(instant, zone);
+            stops.insert(
+                key,
+                calendar::program_day(local, compiled.program.day_starts_at()),
+            );
         }
     }
     Ok(stops)
@@ -228,10 +255,14 @@ impl Found<'_> {
             local_date: evidence.day,
             time_zone: zone.to_owned(),
         });
+        let grounds = rules::Grounds {
+            places: (0..contributing.len()).collect(),
+            ..rules::Grounds::default()
+        };
         let why = Why {
             version,
             events: events.collect(),
-            text: rules::text(incentive, award, contributing),
+            text: rules::text(incentive, award, &grounds, contributing),
         };
         why.write()
     }

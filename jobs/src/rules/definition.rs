@@ -179,6 +179,8 @@ impl Definition {
                 of: self.structure.of(),
                 limit,
                 structure,
+                asked: self.structure.clone(),
+                awarded: self.limit,
             }),
             (structure, limit) => {
                 faults.extend(structure.err().unwrap_or_default());

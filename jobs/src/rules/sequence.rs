@@ -363,4 +363,5 @@ fn count(events: &[Event]) -> u64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "dates of one year")]
 mod tests;

@@ -316,7 +316,7 @@ proptest! {
     fn the_grounds_alone_complete_it_on_the_same_day((sequence, events) in events(12, 60)) {
         let full = memory(sequence, &events);
         let mut sorted = events.clone();
-        sorted.sort_by_key(Evidence::order);
+        sorted.sort_by_key(|event| (event.day, event.occurred_at));
         for (day, times) in sequence.completions(&full).days() {
             for nth in 1..=*times {
                 let grounds = sequence.grounds(&full, &sorted, Completion { day: *day, nth });
