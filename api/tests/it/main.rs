@@ -34,3 +34,4 @@ mod structures;
 mod tables;
 mod tidy;
 mod versions;
+mod why;
