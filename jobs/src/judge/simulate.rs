@@ -18,7 +18,7 @@ use crate::why::Why;
 /// What is judged at once.
 const STEP: usize = 100;
 /// What is kept in full at least, for explanations.
-const KEPT: usize = 1_000;
+const KEPT: usize = 250;
 
 /// The most awards of one member: each brings its explanation.
 pub const AWARDS_MAX: usize = 10_000;
