@@ -1,5 +1,6 @@
 //! `kill -9` of the serving process under load, again and again. Clients keep a journal: the events before they are sent, and again
-//! once they are acknowledged; what is not acknowledged is sent again, as it was. In the end every event counts exactly once.
+//! once they are acknowledged; what is not acknowledged is sent again, as it was. Some events are taken back, before or after they are
+//! sent. In the end every event that was not counts exactly once, and of the others nothing stands.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher};
@@ -15,7 +16,7 @@ use crate::support::database::{self, Database};
 use crate::support::feed::{self, News, Read, Subscription, Whereabouts};
 use crate::support::graphql::Api;
 use crate::support::plaudit::Plaudit;
-use crate::support::setting::{EVERY, STREAK, Setting, record, record_cloud_events};
+use crate::support::setting::{EVERY, STREAK, Setting, record, record_cloud_events, retract};
 use crate::support::until::{SOON, eventually, within};
 
 on_both!(no_event_is_lost_or_counted_twice_over_twenty_kills);
@@ -28,6 +29,8 @@ const MEMBERS_OF_EACH: usize = 4;
 const MEMBERS: usize = SENDERS * MEMBERS_OF_EACH;
 /// A kill comes after at most so many further steps of the kind it waits for.
 const STEPS: usize = 40;
+/// With so many events of each client everyone was there on five days; none of them is taken back.
+const BASE: usize = 5 * MEMBERS_OF_EACH;
 
 /// What goes on, counted so that a kill can wait for any of it.
 struct Going {
@@ -43,6 +46,7 @@ struct Going {
 struct Journal {
     sent: BTreeSet<String>,
     acknowledged: BTreeMap<String, String>,
+    retracted: BTreeSet<String>,
     repeated: usize,
     duplicates: usize,
 }
@@ -111,12 +115,17 @@ async fn no_event_is_lost_or_counted_twice_over_twenty_kills(database: Database)
         );
         journal.sent.extend(one.sent);
         journal.acknowledged.extend(one.acknowledged);
+        journal.retracted.extend(one.retracted);
         journal.repeated += one.repeated;
         journal.duplicates += one.duplicates;
     }
-    let (events, entries) = (journal.acknowledged.len(), journal.acknowledged.len() + MEMBERS);
+    let (events, standing) = (
+        journal.acknowledged.len(),
+        journal.acknowledged.len() - journal.retracted.len() + MEMBERS,
+    );
     println!(
-        "{KILLS} kills, {events} events, {} batches sent again, {} events of them were known, {:?}",
+        "{KILLS} kills, {events} events, {} of them taken back, {} batches sent again, {} events of them were known, {:?}",
+        journal.retracted.len(),
         journal.repeated,
         journal.duplicates,
         began.elapsed()
@@ -125,7 +134,9 @@ async fn no_event_is_lost_or_counted_twice_over_twenty_kills(database: Database)
 
     let db = database.open().await;
     eventually("an empty queue", SOON, async || {
-        (database::count(&db, "event").await == 0).then_some(())
+        let waiting = database::count(&db, "event").await
+            + database::count(&db, "retraction WHERE state = 'PENDING'").await;
+        (waiting == 0).then_some(())
     })
     .await;
     assert_eq!(
@@ -133,6 +144,10 @@ async fn no_event_is_lost_or_counted_twice_over_twenty_kills(database: Database)
         0,
         "no event was set aside"
     );
+    // How often something was earned and revoked again depends on when the events were taken back.
+    let entries = usize::try_from(database::count(&db, "feed_entry").await).unwrap();
+    let revocations = database::count(&db, "feed_entry WHERE kind = 'ACHIEVEMENT_REVOKED'").await;
+    assert!(revocations > 0, "nothing was taken back that had counted");
     db.close().await.expect("the database closes");
 
     all.send_replace(Some(entries));
@@ -160,8 +175,18 @@ async fn no_event_is_lost_or_counted_twice_over_twenty_kills(database: Database)
         "all three hold the same"
     );
 
+    assert_eq!(
+        still_known(&whole),
+        standing,
+        "what the partner still believes in"
+    );
+
     let mut counted = earned(&api.with(&setting.employer)).await;
-    for member in journal.acknowledged.values() {
+    let left = journal
+        .acknowledged
+        .iter()
+        .filter(|(id, _)| !journal.retracted.contains(*id));
+    for (_, member) in left {
         let ordinals = counted.get_mut(&(member.clone(), EVERY.to_owned()));
         assert!(
             ordinals.is_some_and(|ordinals| ordinals.pop_last().is_some()),
@@ -181,9 +206,9 @@ async fn send(number: usize, setting: Arc<Setting>, mut here: Whereabouts, going
     let mut journal = Journal::default();
     let first = Api::new("127.0.0.1:1".parse().unwrap(), &setting.employer);
     let mut next = 0;
-    let everyone_was_there_on_five_days = 5 * MEMBERS_OF_EACH;
-    while !*going.enough.borrow() || next < everyone_was_there_on_five_days {
+    while !*going.enough.borrow() || next < BASE {
         let mut owners = BTreeMap::new();
+        let mut unwanted = Vec::new();
         let batch: Vec<Value> = (0..=random(7))
             .map(|_| {
                 let n = next;
@@ -191,11 +216,18 @@ async fn send(number: usize, setting: Arc<Setting>, mut here: Whereabouts, going
                 let id = format!("{number}-{n}");
                 let member = format!("m{}", number * MEMBERS_OF_EACH + n / 5 % MEMBERS_OF_EACH);
                 let event = setting.event(&id, &member, i64::try_from(n % 5).unwrap());
+                if n >= BASE && random(4) == 0 {
+                    unwanted.push(id.clone());
+                }
                 owners.insert(id, member);
                 event
             })
             .collect();
         journal.sent.extend(owners.keys().cloned());
+        let is_early = random(3) == 0;
+        if is_early {
+            take_back(&unwanted, &first, &mut here, &going, &mut journal).await;
+        }
         for attempt in 0.. {
             let address = server(&mut here).await;
             let api = Api {
@@ -225,8 +257,60 @@ async fn send(number: usize, setting: Arc<Setting>, mut here: Whereabouts, going
             journal.acknowledged.append(&mut owners);
             break;
         }
+        if !is_early {
+            take_back(&unwanted, &first, &mut here, &going, &mut journal).await;
+        }
     }
     journal
+}
+
+/// Takes events back, again and again until it is acknowledged.
+async fn take_back(
+    ids: &[String],
+    first: &Api,
+    here: &mut Whereabouts,
+    going: &Going,
+    journal: &mut Journal,
+) {
+    if ids.is_empty() {
+        return;
+    }
+    for attempt in 0.. {
+        let address = server(here).await;
+        let api = Api {
+            address,
+            ..first.clone()
+        };
+        going.begun.send_modify(|count| *count += 1);
+        let Some(statuses) = retract(&api, ids).await else {
+            journal.repeated += 1;
+            moved(here, address).await;
+            continue;
+        };
+        for status in &statuses {
+            assert!(
+                status == "ACCEPTED" || status == "DUPLICATE" && attempt > 0,
+                "a retraction was {status} at attempt {attempt}"
+            );
+        }
+        going.answered.send_modify(|count| *count += 1);
+        journal.retracted.extend(ids.iter().cloned());
+        return;
+    }
+}
+
+/// How many achievements the partner has heard of and not heard that they are revoked.
+fn still_known(read: &Read) -> usize {
+    let mut known = BTreeSet::new();
+    for entry in &read.entries {
+        let id = entry["achievement"]["id"].as_str().expect("an id").to_owned();
+        if entry["kind"] == "ACHIEVEMENT_EARNED" {
+            assert!(known.insert(id), "told twice: {entry}");
+        } else {
+            assert!(known.remove(&id), "revoked without having been told: {entry}");
+        }
+    }
+    known.len()
 }
 
 /// A partner that polls, from page to page, wherever the server is.
@@ -300,17 +384,18 @@ async fn moved(here: &mut Whereabouts, from: SocketAddr) {
     }
 }
 
-/// The ordinals each member has of each incentive, over all pages.
+/// The ordinals each member has of each incentive and that stand, over all pages.
 async fn earned(api: &Api) -> BTreeMap<(String, String), BTreeSet<i64>> {
     let query = "query ($after: String) { achievements(first: 100, after: $after) {
-        nodes { ordinal incentive { key } member { externalId } } pageInfo { hasNextPage endCursor }
+        nodes { ordinal status incentive { key } member { externalId } } pageInfo { hasNextPage endCursor }
     } }";
     let mut earned = BTreeMap::<_, BTreeSet<i64>>::new();
     let mut after = Value::Null;
     loop {
         let data = api.data(query, &json!({"after": after})).await;
         let page = &data["achievements"];
-        for node in page["nodes"].as_array().expect("nodes") {
+        let standing = |node: &&Value| node["status"] == "EARNED";
+        for node in page["nodes"].as_array().expect("nodes").iter().filter(standing) {
             let text = |value: &Value| value.as_str().expect("a text").to_owned();
             let key = (
                 text(&node["member"]["externalId"]),

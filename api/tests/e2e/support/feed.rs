@@ -11,7 +11,7 @@ use super::socket::{Heard, Socket};
 use super::until::{SOON, within};
 
 /// The fields a partner asks for.
-const FIELDS: &str = "id position cursor achievement { id memberRef title incentive { key } }";
+const FIELDS: &str = "id position cursor kind achievement { id memberRef title incentive { key } }";
 
 /// Where the server is now; none while there is none.
 pub type Whereabouts = watch::Receiver<Option<SocketAddr>>;

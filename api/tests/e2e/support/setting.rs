@@ -116,6 +116,21 @@ pub async fn record(api: &Api, events: &[Value]) -> Option<Vec<String>> {
     Some(statuses(&answer["data"]["recordEvents"]["results"], &answer))
 }
 
+/// Takes events back; each one's status. None where no good answer came: then it may be sent again.
+pub async fn retract(api: &Api, ids: &[String]) -> Option<Vec<String>> {
+    let query = "mutation ($input: RetractEventsInput!) {
+        retractEvents(input: $input) { results { status error { code message } } userErrors { code message } }
+    }";
+    let events: Vec<Value> = ids.iter().map(|id| json!({"id": id})).collect();
+    let answer = api.try_post(query, &json!({"input": {"events": events}})).await;
+    let (status, answer) = answer.ok()?;
+    if status == 503 || super::graphql::code(&answer) == "UNAVAILABLE" {
+        return None;
+    }
+    assert_eq!((status, &answer["errors"]), (200, &Value::Null), "{answer}");
+    Some(statuses(&answer["data"]["retractEvents"]["results"], &answer))
+}
+
 /// The same through the door for CloudEvents.
 pub async fn record_cloud_events(api: &Api, events: &[Value]) -> Option<Vec<String>> {
     let cloud = |event: &Value| {
