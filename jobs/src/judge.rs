@@ -15,6 +15,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use entity::achievement;
 use entity::contribution::{self, Contribution, Role};
 use entity::id::{AchievementId, EmployerId, IncentiveId, MemberId};
+use entity::program::ProgramState;
 use entity::progress::{self, Progress};
 use sea_orm::{ConnectionTrait, DbErr};
 
@@ -48,6 +49,9 @@ pub struct Judged {
     pub failed: Vec<(CaseKey, String)>,
     /// Cases of incentives that are built on achievements, for which it has changed from when on the member is stopped.
     pub touched: Vec<CaseKey>,
+    /// Cases of incentives that are built on those that were judged. They are looked at whether or not anything was earned: while their
+    /// program was paused or had spent its budget, or before they were made, nobody did.
+    pub built_on: Vec<CaseKey>,
     /// The events that came so late that an incentive has forgotten the progress before them.
     pub too_late: Vec<(usize, IncentiveId)>,
 }
@@ -63,6 +67,7 @@ impl Judged {
         earned
             .chain(lost)
             .chain(self.touched.iter().map(|(employer, ..)| *employer))
+            .chain(self.built_on.iter().map(|(employer, ..)| *employer))
     }
 }
 

@@ -103,11 +103,20 @@ pub async fn record(
     }
     let mut all = Written::default();
     let mut round = write(connection, ids, employers, judged.earned, judged.lost, now).await?;
-    let mut touched = judged.touched;
-    while !(round.earned.is_empty() && round.revoked.is_empty() && touched.is_empty()) {
-        let (earned, lost) =
-            derive::derive(connection, employers, &round, &touched, &mut budgets, now).await?;
+    let (mut touched, mut built_on) = (judged.touched, judged.built_on);
+    while !(round.earned.is_empty() && round.revoked.is_empty() && touched.is_empty() && built_on.is_empty())
+    {
+        let (earned, lost) = derive::derive(
+            connection,
+            employers,
+            &round,
+            [&touched, &built_on],
+            &mut budgets,
+            now,
+        )
+        .await?;
         touched.clear();
+        built_on.clear();
         all.earned.append(&mut round.earned);
         all.revoked.append(&mut round.revoked);
         round = write(connection, ids, employers, earned, lost, now).await?;

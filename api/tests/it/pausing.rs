@@ -15,6 +15,7 @@ on_both!(
     what_was_taken_back_during_a_pause_counts_for_nothing,
     nothing_new_can_be_earned_in_a_program_that_has_ended,
     a_sandbox_is_late_by_its_own_clock,
+    what_is_built_on_another_program_is_made_up_for_after_a_pause,
 );
 
 async fn each(app: &TestApp) -> World<'_> {
@@ -243,4 +244,45 @@ async fn a_sandbox_is_late_by_its_own_clock(app: &TestApp) {
     step(&world, "activateProgram").await;
     assert_eq!(world.days("ada", "each").await, ["2026-11-28"]);
     assert_eq!(refused(&world).await[0]["count"], 1);
+}
+
+async fn what_is_built_on_another_program_is_made_up_for_after_a_pause(app: &TestApp) {
+    let world = each(app).await;
+    world.program(json!({"key": "badges"})).await;
+    let mut built = incentive_input(
+        "badge",
+        "meditation.completed",
+        json!({"achievements": {"of": ["each"]}}),
+        json!({"once": true}),
+    );
+    built["program"] = json!("badges");
+    built["trigger"] = Value::Null;
+    world.incentive(built.clone()).await;
+    let badges = json!({"program": "badges"});
+    world.change_program("pauseProgram", badges.clone()).await;
+    world.did([at("2026-11-19T10:00:00Z")]).await;
+    assert_eq!(
+        (
+            world.times("ada", "each").await,
+            world.times("ada", "badge").await
+        ),
+        (1, 0)
+    );
+    world.change_program("activateProgram", badges.clone()).await;
+    world.did([at("2026-11-20T10:00:00Z")]).await;
+    assert_eq!(world.days("ada", "badge").await, ["2026-11-19"]);
+    // What goes during a pause is noticed after it likewise.
+    world.change_program("pauseProgram", badges.clone()).await;
+    world
+        .took_back(&["2026-11-19T10:00:00Z", "2026-11-20T10:00:00Z"])
+        .await;
+    assert_eq!(world.standing("ada", "badge").await.len(), 1);
+    world.change_program("activateProgram", badges).await;
+    // And what was made later is earned by what was earned before.
+    built["key"] = json!("second");
+    world.did([at("2026-11-21T10:00:00Z")]).await;
+    world.incentive(built).await;
+    world.did([at("2026-11-21T11:00:00Z")]).await;
+    assert_eq!(world.days("ada", "second").await, ["2026-11-21"]);
+    assert_eq!(world.days("ada", "badge").await, ["2026-11-19"]);
 }

@@ -22,17 +22,18 @@ use crate::outcome::RetractionPolicy;
 use crate::rules::{self, Award, Change, Evaluation, Evidence, Terms, calendar};
 use crate::why::{Contributing, Why};
 
-/// What follows from achievements that have come and gone.
+/// What follows from achievements that have come and gone, for the members who were stopped or go on (`touched`), and for those who
+/// did something for what these incentives are built on.
 pub(super) async fn derive(
     connection: &impl ConnectionTrait,
     employers: &Employers,
     round: &Written,
-    touched: &[CaseKey],
+    [touched, built_on]: [&[CaseKey]; 2],
     budgets: &mut Budgets,
     now: DateTime<Utc>,
 ) -> Result<(Vec<Earned>, Vec<Lost>), DbErr> {
     let mut affected: BTreeMap<CaseKey, (&Catalogue, &Compiled)> = BTreeMap::new();
-    for key in touched {
+    for key in touched.iter().chain(built_on) {
         if let Some(catalogue) = employers.get(key.0)
             && let Some(compiled) = catalogue.find(key.2)
         {

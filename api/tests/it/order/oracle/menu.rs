@@ -244,6 +244,11 @@ impl Span {
 }
 
 impl Incentive {
+    /// Whether it is earned by achievements.
+    pub fn is_built_on_others(&self) -> bool {
+        matches!(self.ask, Ask::Achievements { .. })
+    }
+
     /// As the API takes it.
     pub fn input(&self) -> Value {
         let event_type = match self.ask {
