@@ -13,8 +13,8 @@ pub mod check;
 mod commit;
 mod item;
 mod menu;
-mod schema;
 pub mod retract;
+mod schema;
 
 use std::sync::Arc;
 use std::time::Duration;
