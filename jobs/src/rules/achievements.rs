@@ -104,7 +104,7 @@ impl Structure for Achievements {
                 .map(|(place, _)| place)
                 .take(self.at_least as usize)
                 .collect(),
-            remembered: Vec::new(),
+            ..Grounds::default()
         }
     }
 }

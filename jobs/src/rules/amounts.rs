@@ -84,12 +84,13 @@ impl Amounts {
         self.window.first_day(day).unwrap_or_default()
     }
 
-    /// Whether sums that were read back can have been written by this structure.
+    /// Whether sums that were read back can have been written by this structure. After an edit, what is left over may be more
+    /// than a step; then the next evidence of the window completes it.
     pub fn is_sound(self, sums: &Sums) -> bool {
         let positive = |amount: &Decimal| *amount > Decimal::ZERO;
         sums.rests
             .iter()
-            .all(|(first, rest)| self.window_of(*first) == *first && positive(rest) && *rest < self.step)
+            .all(|(first, rest)| self.window_of(*first) == *first && positive(rest))
             && sums.days.values().all(positive)
     }
 
@@ -108,10 +109,11 @@ impl Amounts {
         let Some(sum) = sums.days.get_mut(&evidence.day) else {
             return false;
         };
-        if *sum < evidence.amount {
+        let rest = sum.checked_sub(evidence.amount);
+        let Some(rest) = rest.filter(|rest| *rest >= Decimal::ZERO) else {
             return false;
-        }
-        *sum = (*sum - evidence.amount).normalize();
+        };
+        *sum = rest.normalize();
         if sum.is_zero() {
             sums.days.remove(&evidence.day);
         }
@@ -156,6 +158,37 @@ impl Amounts {
         completions
     }
 
+    /// See [`super::structure::Structure::consume_all`].
+    pub fn consume_all(self, sums: &mut Sums) -> Completions {
+        let mut completions = Completions::default();
+        let mut running = sums.rests.clone();
+        let mut left: BTreeMap<NaiveDate, Decimal> = BTreeMap::new();
+        sums.last = sums.last.max(sums.days.keys().next_back().copied());
+        for (day, amount) in std::mem::take(&mut sums.days) {
+            let window = self.window_of(day);
+            let sum = running.entry(window).or_default();
+            let (times, over) = self.steps_in(sum.saturating_add(amount));
+            *sum = over;
+            completions.push(day, times);
+            if times == 0 {
+                left.insert(day, amount);
+                continue;
+            }
+            // What came before in the window is used up, and of this day there is what is over.
+            sums.rests.remove(&window);
+            while let Some(last) = left.last_entry()
+                && self.window_of(*last.key()) == window
+            {
+                last.remove();
+            }
+            if !over.is_zero() {
+                left.insert(day, over);
+            }
+        }
+        sums.days = left;
+        completions
+    }
+
     /// Forgets windows that ended before `horizon`.
     pub fn forget_before(self, sums: &mut Sums, horizon: NaiveDate) -> bool {
         let before = sums.rests.len();
@@ -170,7 +203,7 @@ impl Amounts {
         let rest = rests.get(&self.window_of(today)).copied().unwrap_or_default();
         let last_of_window = self.window.last_day(today);
         Standing {
-            current: rest,
+            current: rest.min(self.step),
             last_counted_on: sums.days.keys().next_back().copied().max(sums.last),
             // Only what would be lost runs out.
             deadline: last_of_window.filter(|_| !rest.is_zero()).map(Deadline::EndOf),
@@ -208,13 +241,13 @@ impl Amounts {
             if item.day == completion.day && nth >= completion.nth {
                 return grounds;
             }
-            // What is over belongs to the next step, and so does the event it came with.
+            // What is over belongs to the next step.
             grounds = Grounds::default();
             if !filled.is_zero() {
-                grounds.places.push(place);
+                grounds.partly.push((place, filled));
             }
         }
-        grounds
+        Grounds::default()
     }
 
     /// What is left over of days that are not remembered one by one, as evidence.
@@ -267,6 +300,10 @@ impl<S: OfAmounts> Structure for S {
         self.amounts().consume_before(sums, day)
     }
 
+    fn consume_all(&self, sums: &mut Sums) -> Completions {
+        self.amounts().consume_all(sums)
+    }
+
     fn forget_before(&self, sums: &mut Sums, horizon: NaiveDate) -> bool {
         self.amounts().forget_before(sums, horizon)
     }
@@ -287,3 +324,6 @@ impl<S: OfAmounts> Structure for S {
         self.amounts().grounds(sums, evidence, completion)
     }
 }
+
+#[cfg(test)]
+mod tests;

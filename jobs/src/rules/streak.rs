@@ -56,8 +56,8 @@ pub(super) struct Memory {
     /// The run in which the last consumed period lies: its first period, and that one. Only for showing since when it goes.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     consumed: Option<(i32, i32)>,
-    /// The latest day with a matching event.
-    #[serde(rename = "l")]
+    /// The latest day with a matching event, of those that are not remembered one by one.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     last: Option<NaiveDate>,
 }
 
@@ -129,6 +129,17 @@ impl Streak {
         }
     }
 
+    /// The latest day with a matching event in the periods up to `end`, of those of which the days are known.
+    fn last_through(&self, memory: &Memory, end: i32) -> Option<NaiveDate> {
+        let tallied = memory.tallies.range(..=end).next_back();
+        let tallied = tallied.and_then(|(index, tally)| Some(self.period.date(*index, tally.last_offset()?)));
+        let plain = (self.period == Period::Day)
+            .then(|| memory.runs.last_through(end))
+            .flatten()
+            .map(|day| self.period.first_day(day));
+        tallied.max(plain)
+    }
+
     fn set_tally(&self, memory: &mut Memory, index: i32, tally: Tally) {
         let total = tally.total();
         if total >= self.per_period {
@@ -147,7 +158,7 @@ impl Streak {
 
 /// How many events a piece of evidence stands for: one, unless it sums up what is only remembered.
 fn weight(evidence: &Evidence) -> u32 {
-    evidence.amount.to_u32().unwrap_or(1)
+    evidence.amount.to_u32().unwrap_or(1).max(1)
 }
 
 impl Structure for Streak {
@@ -173,10 +184,10 @@ impl Structure for Streak {
     }
 
     fn insert(&self, memory: &mut Memory, evidence: &Evidence) -> Result<(), Fault> {
-        memory.last = memory.last.max(Some(evidence.day));
         let index = self.period.index(evidence.day);
         // After an edit, what the version before has used up is not used again.
         if memory.consumed.is_some_and(|(_, end)| index <= end) {
+            memory.last = memory.last.max(Some(evidence.day));
             return Ok(());
         }
         let mut tally = self.tally(memory, index);
@@ -216,6 +227,7 @@ impl Structure for Streak {
             }
         }
         if let Some(end) = consumed {
+            memory.last = memory.last.max(self.last_through(memory, end));
             let first = memory.runs.first_of(end).unwrap_or(end);
             let first = match memory.consumed {
                 Some((since, until)) if until.checked_add(1) == Some(first) => since,
@@ -231,6 +243,7 @@ impl Structure for Streak {
     fn forget_before(&self, memory: &mut Memory, horizon: NaiveDate) -> bool {
         let open = self.period.index(horizon);
         let tallies = memory.tallies.len();
+        memory.last = memory.last.max(self.last_through(memory, open.saturating_sub(1)));
         memory.tallies = memory.tallies.split_off(&open);
         let periods = memory.runs.numbers();
         let kept = self.reaching(&periods, open);
@@ -260,7 +273,7 @@ impl Structure for Streak {
         let alive = self.reaching(rest, now);
         let start = Standing {
             current: alive.len().into(),
-            last_counted_on: memory.last,
+            last_counted_on: memory.last.max(self.last_through(memory, i32::MAX)),
             ..self.completed()
         };
         // A row that has just completed the streak may break off: the next one starts from nothing either way.
@@ -337,3 +350,6 @@ impl Streak {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,12 @@ pub(super) trait Structure: Debug + Send + Sync {
     /// completions nor their number.
     fn consume_before(&self, state: &mut Self::State, day: NaiveDate) -> Completions;
 
+    /// Takes all completions out of the state together with the evidence they have used up, and returns them. What is left is on
+    /// the way, and can still be taken back.
+    fn consume_all(&self, state: &mut Self::State) -> Completions {
+        self.consume_before(state, NaiveDate::MAX)
+    }
+
     /// Forgets evidence before `horizon` that no later completion can use, and says whether there was any.
     fn forget_before(&self, state: &mut Self::State, horizon: NaiveDate) -> bool;
 
@@ -91,6 +97,8 @@ pub enum Deadline {
 pub(super) struct Grounds {
     /// The places of the evidence that is still known in full.
     pub places: Vec<usize>,
+    /// Evidence of which only a part is left for this completion, and how much that is.
+    pub partly: Vec<(usize, Decimal)>,
     /// What is only remembered in sums: a day, and how much there was by then.
     pub remembered: Vec<Evidence>,
 }
@@ -123,6 +131,7 @@ pub(super) trait Opened {
     fn remove(&mut self, evidence: &Evidence) -> bool;
     fn completions(&self) -> Completions;
     fn consume_before(&mut self, day: NaiveDate) -> Completions;
+    fn consume_all(&mut self) -> Completions;
     fn forget_before(&mut self, horizon: NaiveDate) -> bool;
     fn is_blank(&self) -> bool;
     fn standing(&self, today: NaiveDate) -> Standing;
@@ -176,6 +185,10 @@ impl<S: Structure> Opened for Held<'_, S> {
 
     fn consume_before(&mut self, day: NaiveDate) -> Completions {
         self.structure.consume_before(&mut self.state, day)
+    }
+
+    fn consume_all(&mut self) -> Completions {
+        self.structure.consume_all(&mut self.state)
     }
 
     fn forget_before(&mut self, horizon: NaiveDate) -> bool {
