@@ -6,6 +6,8 @@
 mod derive;
 mod tell;
 
+pub use derive::standing;
+
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};

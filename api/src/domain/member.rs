@@ -61,10 +61,12 @@ pub struct IncentiveProgress {
     pub view: ProgressView,
     /// Until when the next step still counts.
     pub deadline: Option<chrono::DateTime<chrono::Utc>>,
+    /// What is missing, in a sentence.
+    pub missing: String,
 }
 
-/// How far a member is with each incentive of the employer's active programs that is not retired, in the order of their making. Sensitive incentives are
-/// left out for whoever may not see them by person.
+/// How far a member is with each incentive of the employer's active programs that is not retired, in the order of their making.
+/// Sensitive incentives are left out for whoever may not see them by person.
 pub async fn progress(
     app: &App,
     permit: Permit<access::ReadMemberProgress>,
@@ -79,7 +81,8 @@ pub async fn progress(
     let Some(catalogue) = catalogues.get(member.employer_id) else {
         return Ok(Vec::new());
     };
-    let now = catalogue.employer.now(app.clock.now());
+    let real = app.clock.now();
+    let now = catalogue.employer.now(real);
     let states: HashMap<_, _> = entity::progress::list_of_member(db, member.employer_id, member.id)
         .await?
         .into_iter()
@@ -96,6 +99,10 @@ pub async fn progress(
             && compiled.incentive.retired_at.is_none()
             && (sees_sensitive || !compiled.incentive.sensitive)
     };
+    let today = |compiled: &Compiled| {
+        calendar::program_day(calendar::civil(now, zone), compiled.program.day_starts_at())
+    };
+    let mut built_on = jobs::record::standing(db, catalogue, member.id, real, today).await?;
     let mut views = Vec::new();
     for compiled in catalogue.incentives().iter().filter(visible) {
         let Some(version) = compiled.current(now) else {
@@ -104,16 +111,13 @@ pub async fn progress(
         let Ok(ready) = version.ready.as_ref() else {
             continue;
         };
-        let edition = rules::Edition {
-            number: version.number,
-            restarts: false,
-            effective_from: None,
-            rule: Some(&ready.incentive),
-        };
-        let day_starts_at = compiled.program.day_starts_at();
-        let today = calendar::program_day(calendar::civil(now, zone), day_starts_at);
         let state = states.get(&compiled.incentive.id).map(String::as_str);
-        let view = match rules::progress(&[edition], version.number, state, today) {
+        // What is built on achievements remembers nothing of its own.
+        let view = built_on.remove(&compiled.incentive.id).map_or_else(
+            || rules::progress(&compiled.editions(), version.number, state, today(compiled)),
+            Ok,
+        );
+        let view = match view {
             Ok(view) => view,
             Err(fault) => {
                 tracing::error!(incentive = %compiled.incentive.id, employer = %member.employer_id, fault = %fault, "progress cannot be read");
@@ -121,11 +125,12 @@ pub async fn progress(
             }
         };
         let deadline = view.deadline.map(|deadline| match deadline {
-            Deadline::EndOf(day) => calendar::day_end(day, day_starts_at, zone),
+            Deadline::EndOf(day) => calendar::day_end(day, compiled.program.day_starts_at(), zone),
             Deadline::At(instant) => instant,
         });
         views.push(IncentiveProgress {
             incentive: compiled.incentive.clone(),
+            missing: rules::missing(&ready.incentive, &view),
             view,
             deadline,
         });

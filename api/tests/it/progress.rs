@@ -9,6 +9,8 @@ on_both!(
     progress_of_a_broken_run_starts_again,
     what_can_be_earned_no_more_has_no_deadline,
     progress_shows_active_programs_only,
+    a_new_version_shows_how_far_members_are_before_their_next_event,
+    what_is_built_on_achievements_says_how_many_are_missing,
 );
 
 async fn progress(world: &World<'_>, member: &str) -> Vec<Value> {
@@ -120,4 +122,89 @@ async fn progress_shows_active_programs_only(app: &TestApp) {
         .map(|one| one["incentive"]["key"].clone())
         .collect();
     assert_eq!(keys, ["shown"]);
+}
+
+async fn missing(world: &World<'_>, member: &str, incentive: &str) -> (Value, Value) {
+    let query =
+        "query($id: String!) { member(externalId: $id) { progress { incentive { key } earned missing } } }";
+    let data = world
+        .member(member)
+        .await
+        .data(query, json!({"id": member}))
+        .await;
+    let all = data["member"]["progress"].as_array().unwrap();
+    let one = all
+        .iter()
+        .find(|one| one["incentive"]["key"] == incentive)
+        .unwrap();
+    (one["earned"].clone(), one["missing"].clone())
+}
+
+async fn a_new_version_shows_how_far_members_are_before_their_next_event(app: &TestApp) {
+    let world = World::new(app).await;
+    world.members(&["ada"]).await;
+    for key in ["kept", "anew"] {
+        world.incentive(streak_input(key, 5, json!({"once": true}))).await;
+    }
+    world
+        .did(["2026-11-20", "2026-11-21"].map(|day| event(day, "ada", &format!("{day}T10:00:00Z"))))
+        .await;
+    app.pass(chrono::TimeDelta::seconds(1));
+    for (key, progress, text) in [
+        (
+            "kept",
+            "KEEP",
+            "Missing: 2 more days in a row, the next until 2026-11-22.",
+        ),
+        ("anew", "RESTART", "Missing: 4 days in a row."),
+    ] {
+        let version = json!({
+            "incentive": key, "progress": progress, "trigger": {"eventType": "meditation.completed"},
+            "structure": {"streak": {"length": 4}}, "outcomes": [{"achievement": {"title": "New"}}],
+        });
+        world.admin().change("publishIncentive", version, "version").await;
+        assert_eq!(missing(&world, "ada", key).await, (json!(0), json!(text)));
+    }
+}
+
+async fn what_is_built_on_achievements_says_how_many_are_missing(app: &TestApp) {
+    let world = World::new(app).await;
+    world.members(&["ada"]).await;
+    for (key, event_type) in [("calm", "meditation.completed"), ("customer", "order.completed")] {
+        let structure = json!({"immediate": true});
+        world
+            .incentive(incentive_input(key, event_type, structure, json!({"once": true})))
+            .await;
+    }
+    world
+        .incentive(json!({
+            "program": "wellbeing", "key": "both", "name": "Both", "structure": {"achievements": {"of": ["calm", "customer"]}},
+            "outcomes": [{"achievement": {"title": "Both"}}],
+        }))
+        .await;
+    let both = async || missing(&world, "ada", "both").await;
+    assert_eq!(both().await, (json!(0), json!("Missing: all of 2 incentives.")));
+    world.did([event("m", "ada", "2026-11-20T10:00:00Z")]).await;
+    assert_eq!(
+        both().await,
+        (json!(0), json!("Missing: 1 more of the incentives."))
+    );
+    let order = json!({"order": "o", "total": 1, "currency": "EUR"});
+    world
+        .did([event("o", "ada", "2026-11-21T10:00:00Z")
+            .of("order.completed")
+            .set("properties", order)])
+        .await;
+    let earned = "Nothing is missing: all there is to earn was earned.";
+    assert_eq!(both().await, (json!(1), json!(earned)));
+    let id = json!({"events": [{"id": "m"}]});
+    world
+        .backend()
+        .change("retractEvents", id, "results { status }")
+        .await;
+    app.run_jobs().await;
+    assert_eq!(
+        both().await,
+        (json!(0), json!("Missing: 1 more of the incentives."))
+    );
 }

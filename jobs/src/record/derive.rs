@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use entity::achievement;
 use entity::contribution::{self, Role};
-use entity::id::IncentiveId;
+use entity::id::{IncentiveId, MemberId};
 use entity::program::ProgramState;
 use entity::progress;
 use rust_decimal::Decimal;
@@ -19,7 +19,7 @@ use super::{Earned, Lost, Reason, Written};
 use crate::catalogue::{Catalogue, Compiled, Employers};
 use crate::judge::{Budgets, CaseKey};
 use crate::outcome::RetractionPolicy;
-use crate::rules::{self, Award, Change, Evidence, Terms, calendar};
+use crate::rules::{self, Award, Change, Evaluation, Evidence, ProgressView, Terms, calendar};
 use crate::why::{Contributing, Why};
 
 /// What follows from achievements that have come and gone.
@@ -56,22 +56,7 @@ pub(super) async fn derive(
     if affected.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let wanted: BTreeSet<CaseKey> = affected
-        .iter()
-        .flat_map(|((employer, member, own), (catalogue, compiled))| {
-            let instant = catalogue.employer.now(now);
-            let of = basis(catalogue, compiled, instant);
-            of.into_iter()
-                .chain([*own])
-                .map(|incentive| (*employer, *member, incentive))
-        })
-        .collect();
-    let wanted: Vec<CaseKey> = wanted.into_iter().collect();
-    let mut standing: HashMap<CaseKey, Vec<achievement::Model>> = HashMap::new();
-    for row in achievement::list_standing(connection, &wanted).await? {
-        let key = (row.employer_id, row.member_id, row.incentive_id);
-        standing.entry(key).or_default().push(row);
-    }
+    let standing = standing_of(connection, &affected, now).await?;
     let stopped = stops(connection, &affected).await?;
     let (mut earned, mut lost) = (Vec::new(), Vec::new());
     for (key, (catalogue, compiled)) in affected {
@@ -109,6 +94,70 @@ pub(super) async fn derive(
         }
     }
     Ok((earned, lost))
+}
+
+/// How far a member is with the incentives of an employer that are built on achievements; one that cannot say so is left out.
+pub async fn standing(
+    connection: &impl ConnectionTrait,
+    catalogue: &Catalogue,
+    member: MemberId,
+    now: DateTime<Utc>,
+    today: impl Fn(&Compiled) -> NaiveDate,
+) -> Result<HashMap<IncentiveId, ProgressView>, DbErr> {
+    let employer = catalogue.employer.id;
+    let own_now = catalogue.employer.now(now);
+    let affected: BTreeMap<CaseKey, (&Catalogue, &Compiled)> = catalogue
+        .incentives()
+        .iter()
+        .filter(|compiled| !basis(catalogue, compiled, own_now).is_empty())
+        .map(|compiled| ((employer, member, compiled.incentive.id), (catalogue, compiled)))
+        .collect();
+    if affected.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let standing = standing_of(connection, &affected, now).await?;
+    let stopped = stops(connection, &affected).await?;
+    let mut views = HashMap::new();
+    for (key, (catalogue, compiled)) in affected {
+        let own = standing.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let found = Found {
+            key,
+            catalogue,
+            compiled,
+            stopped_on: stopped.get(&key).copied(),
+            standing: &standing,
+            now: own_now,
+        };
+        if let Some(view) = found.standing(own, today(compiled)) {
+            views.insert(key.2, view);
+        }
+    }
+    Ok(views)
+}
+
+/// What stands of these cases and of all that they are built on.
+async fn standing_of(
+    connection: &impl ConnectionTrait,
+    affected: &BTreeMap<CaseKey, (&Catalogue, &Compiled)>,
+    now: DateTime<Utc>,
+) -> Result<HashMap<CaseKey, Vec<achievement::Model>>, DbErr> {
+    let wanted: BTreeSet<CaseKey> = affected
+        .iter()
+        .flat_map(|((employer, member, own), (catalogue, compiled))| {
+            let instant = catalogue.employer.now(now);
+            let of = basis(catalogue, compiled, instant);
+            of.into_iter()
+                .chain([*own])
+                .map(|incentive| (*employer, *member, incentive))
+        })
+        .collect();
+    let wanted: Vec<CaseKey> = wanted.into_iter().collect();
+    let mut standing: HashMap<CaseKey, Vec<achievement::Model>> = HashMap::new();
+    for row in achievement::list_standing(connection, &wanted).await? {
+        let key = (row.employer_id, row.member_id, row.incentive_id);
+        standing.entry(key).or_default().push(row);
+    }
+    Ok(standing)
 }
 
 /// The incentives that an incentive is built on at an instant.
@@ -184,24 +233,12 @@ impl Found<'_> {
     fn judge(&self) -> Option<Option<Earned>> {
         let version = self.compiled.current(self.now)?;
         let ready = version.ready.as_ref().ok()?;
-        let mut firsts: Vec<(NaiveDate, IncentiveId)> = basis(self.catalogue, self.compiled, self.now)
+        let evidence = self.evidence();
+        let award = self
+            .evaluate(version.number, &evidence)?
+            .awards
             .into_iter()
-            .filter_map(|incentive| Some((self.first_earned(incentive)?, incentive)))
-            .collect();
-        firsts.sort_unstable();
-        let evidence: Vec<Evidence> = firsts.iter().map(|(day, _)| one_on(*day)).collect();
-        let change = Change {
-            added: &evidence,
-            ..Change::default()
-        };
-        let terms = Terms {
-            horizon: NaiveDate::MIN,
-            revocable: true,
-            allowance: None,
-        };
-        let editions = self.compiled.editions();
-        let evaluation = rules::evaluate(&editions, version.number, None, &change, terms).ok()?;
-        let award = evaluation.awards.into_iter().next()?;
+            .next()?;
         let Some(achievement) = &ready.achievement else {
             return Some(None);
         };
@@ -219,6 +256,47 @@ impl Found<'_> {
             award,
             why,
         }))
+    }
+
+    /// One piece for each of the incentives that were earned, in the order of the days.
+    fn evidence(&self) -> Vec<Evidence> {
+        let mut firsts: Vec<(NaiveDate, IncentiveId)> = basis(self.catalogue, self.compiled, self.now)
+            .into_iter()
+            .filter_map(|incentive| Some((self.first_earned(incentive)?, incentive)))
+            .collect();
+        firsts.sort_unstable();
+        firsts.iter().map(|(day, _)| one_on(*day)).collect()
+    }
+
+    fn evaluate(&self, version: i32, evidence: &[Evidence]) -> Option<Evaluation> {
+        let change = Change {
+            added: evidence,
+            ..Change::default()
+        };
+        let terms = Terms {
+            horizon: NaiveDate::MIN,
+            revocable: true,
+            allowance: None,
+        };
+        rules::evaluate(&self.compiled.editions(), version, None, &change, terms).ok()
+    }
+
+    /// How far the member is; none where that cannot be said.
+    fn standing(&self, own: &[achievement::Model], today: NaiveDate) -> Option<ProgressView> {
+        let version = self.compiled.current(self.now)?;
+        let evaluation = self.evaluate(version.number, &self.evidence())?;
+        let editions = self.compiled.editions();
+        let view = rules::progress(&editions, version.number, Some(&evaluation.progress), today).ok()?;
+        let is_earned = !own.is_empty();
+        Some(ProgressView {
+            // What is kept although its basis is gone is earned; what a budget holds back is not.
+            current: if is_earned { view.required } else { view.current },
+            earned: own.len().try_into().unwrap_or(u32::MAX),
+            stopped_from: self
+                .stopped_on
+                .map(|day| day.and_time(chrono::NaiveTime::MIN).and_utc()),
+            ..view
+        })
     }
 
     /// The first day on which an achievement of another incentive that counts was earned.
