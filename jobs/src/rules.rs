@@ -48,7 +48,7 @@ mod words;
 pub use completions::Completion;
 pub use definition::keeps_progress;
 pub use evidence::{Evidence, Occurrence};
-pub use explain::{Grounds, ProgressView, completions, explain, progress};
+pub use explain::{Grounds, ProgressView, completions, explain, progress, reach};
 pub use structure::Deadline;
 pub use words::{missing, text};
 

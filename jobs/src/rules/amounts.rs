@@ -47,6 +47,34 @@ pub(super) struct Sums {
     last: Option<NaiveDate>,
 }
 
+impl Sums {
+    /// Adds evidence.
+    fn insert(&mut self, evidence: &Evidence) -> Result<(), Fault> {
+        let sum = self.days.entry(evidence.day).or_default();
+        *sum = sum
+            .checked_add(evidence.amount)
+            .ok_or(Fault::AmountOutOfRange)?
+            .normalize();
+        Ok(())
+    }
+
+    /// Takes evidence back; false when its day is not remembered by itself.
+    fn remove(&mut self, evidence: &Evidence) -> bool {
+        let Some(sum) = self.days.get_mut(&evidence.day) else {
+            return false;
+        };
+        let rest = sum.checked_sub(evidence.amount);
+        let Some(rest) = rest.filter(|rest| *rest >= Decimal::ZERO) else {
+            return false;
+        };
+        *sum = rest.normalize();
+        if sum.is_zero() {
+            self.days.remove(&evidence.day);
+        }
+        true
+    }
+}
+
 /// The amount at a path of an event's properties; none where there is no number greater than zero.
 ///
 /// A number counts by its shortest decimal form, which is how it was written; a text that is a decimal number counts as well,
@@ -92,32 +120,6 @@ impl Amounts {
             .iter()
             .all(|(first, rest)| self.window_of(*first) == *first && positive(rest))
             && sums.days.values().all(positive)
-    }
-
-    /// Adds evidence.
-    pub fn insert(self, sums: &mut Sums, evidence: &Evidence) -> Result<(), Fault> {
-        let sum = sums.days.entry(evidence.day).or_default();
-        *sum = sum
-            .checked_add(evidence.amount)
-            .ok_or(Fault::AmountOutOfRange)?
-            .normalize();
-        Ok(())
-    }
-
-    /// Takes evidence back; false when its day is not remembered by itself.
-    pub fn remove(self, sums: &mut Sums, evidence: &Evidence) -> bool {
-        let Some(sum) = sums.days.get_mut(&evidence.day) else {
-            return false;
-        };
-        let rest = sum.checked_sub(evidence.amount);
-        let Some(rest) = rest.filter(|rest| *rest >= Decimal::ZERO) else {
-            return false;
-        };
-        *sum = rest.normalize();
-        if sum.is_zero() {
-            sums.days.remove(&evidence.day);
-        }
-        true
     }
 
     /// The completions of the sums of days before `before`, and what they leave over in each window.
@@ -211,10 +213,34 @@ impl Amounts {
         }
     }
 
+    /// The day on which the step that `completion` ends was begun: the latest one before it on which a step was ended, or the first.
+    pub fn reach(self, sums: &Sums, completion: Completion) -> NaiveDate {
+        let window = self.window_of(completion.day);
+        let mut rest = sums.rests.get(&window).copied().unwrap_or_default();
+        let mut reach = self.window.first_day(completion.day).unwrap_or(NaiveDate::MIN);
+        for (day, amount) in sums.days.range(..completion.day) {
+            if self.window_of(*day) == window {
+                let (times, left) = self.steps_in(rest.saturating_add(*amount));
+                rest = left;
+                if times > 0 {
+                    reach = *day;
+                }
+            }
+        }
+        // What is over from the days before may be nothing; and one event may end the step it began on and several more.
+        if rest.is_zero() { completion.day } else { reach }
+    }
+
     /// The evidence that fills the step which `completion` ends: from where the step before it ended.
     pub fn grounds(self, sums: &Sums, evidence: &[Evidence], completion: Completion) -> Grounds {
         let window = self.window_of(completion.day);
         let mut filled = sums.rests.get(&window).copied().unwrap_or_default();
+        let first = evidence.first().map_or(completion.day, |first| first.day);
+        for (day, amount) in sums.days.range(..first.max(window)) {
+            if self.window_of(*day) == window {
+                filled = self.steps_in(filled.saturating_add(*amount)).1;
+            }
+        }
         let mut grounds = Grounds::default();
         if !filled.is_zero() {
             grounds.remembered.push(self.remembered(sums, completion, filled));
@@ -285,11 +311,11 @@ impl<S: OfAmounts> Structure for S {
     }
 
     fn insert(&self, sums: &mut Sums, evidence: &Evidence) -> Result<(), Fault> {
-        self.amounts().insert(sums, evidence)
+        sums.insert(evidence)
     }
 
     fn remove(&self, sums: &mut Sums, evidence: &Evidence) -> bool {
-        self.amounts().remove(sums, evidence)
+        sums.remove(evidence)
     }
 
     fn completions(&self, sums: &Sums) -> Completions {
@@ -318,6 +344,10 @@ impl<S: OfAmounts> Structure for S {
 
     fn completed(&self) -> Standing {
         Standing::complete(self.amounts().step)
+    }
+
+    fn reach(&self, sums: &Sums, completion: Completion) -> NaiveDate {
+        self.amounts().reach(sums, completion)
     }
 
     fn grounds(&self, sums: &Sums, evidence: &[Evidence], completion: Completion) -> Grounds {

@@ -74,6 +74,18 @@ pub fn progress(
     })
 }
 
+/// The first day that can matter to what these completions rest on; [`explain`](fn@explain) need not be given evidence of days before.
+pub fn reach(
+    editions: &[Edition<'_>],
+    version: i32,
+    progress: Option<&str>,
+    completions: impl IntoIterator<Item = Completion>,
+) -> Result<Option<NaiveDate>, Fault> {
+    let opened = judge::opened(editions, version, progress)?;
+    let days = completions.into_iter().map(|completion| opened.reach(completion));
+    Ok(days.min())
+}
+
 /// What a completion rests on. `progress` is what the evaluation that gave the award has returned; `evidence` is all that is
 /// still known in full of the member, by day and, within a day, in the order in which it was counted.
 ///

@@ -120,6 +120,21 @@ impl Streak {
         })
     }
 
+    /// The latest day with a matching event, of what is known now.
+    fn last_known(&self, memory: &Memory) -> Option<NaiveDate> {
+        let counted = memory.tallies.last_key_value().and_then(|(index, tally)| {
+            let offset = tally.last_offset()?;
+            Some(self.period.date(*index, offset))
+        });
+        let qualified = memory.runs.numbers().last().copied();
+        let consumed = memory.consumed.map(|(_, end)| end);
+        let ended = qualified
+            .or(consumed)
+            .filter(|index| !memory.tallies.contains_key(index))
+            .map(|index| self.period.last_day(index));
+        counted.max(ended)
+    }
+
     /// The events of a period that can still change.
     fn tally(&self, memory: &Memory, index: i32) -> Tally {
         match memory.tallies.get(&index) {
@@ -202,6 +217,9 @@ impl Structure for Streak {
         let removed = tally.take(self.period.offset(evidence.day), weight(evidence));
         if removed {
             self.set_tally(memory, index, tally);
+            if memory.last == Some(evidence.day) {
+                memory.last = self.last_known(memory);
+            }
         }
         removed
     }
@@ -281,7 +299,7 @@ impl Structure for Streak {
             (Some(first), Some(last), _) => (*first, *last),
             (_, _, Some(row)) if row.end.saturating_add(1) >= now => {
                 return Standing {
-                    run_started_on: Some(self.period.first_day(self.since(memory, row.end))),
+                    run_started_on: Some(self.period.first_day(memory.since(row.end))),
                     ..start
                 };
             }
@@ -299,7 +317,7 @@ impl Structure for Streak {
             .max(0);
         let deadline = last.saturating_add(1).saturating_add(spare);
         Standing {
-            run_started_on: Some(self.period.first_day(self.since(memory, first))),
+            run_started_on: Some(self.period.first_day(memory.since(first))),
             deadline: Some(Deadline::EndOf(self.period.last_day(deadline))),
             ..start
         }
@@ -307,6 +325,15 @@ impl Structure for Streak {
 
     fn completed(&self) -> Standing {
         Standing::complete(self.length.into())
+    }
+
+    fn reach(&self, memory: &Memory, completion: Completion) -> NaiveDate {
+        let end = self.period.index(completion.day);
+        let periods = memory.runs.numbers();
+        let (rows, _) = self.rows(&periods);
+        let row = rows.into_iter().find(|row| row.end == end);
+        let first = row.and_then(|row| row.periods.first().copied());
+        self.period.first_day(first.unwrap_or(end))
     }
 
     fn grounds(&self, memory: &Memory, evidence: &[Evidence], completion: Completion) -> Grounds {
@@ -340,11 +367,11 @@ impl Structure for Streak {
     }
 }
 
-impl Streak {
+impl Memory {
     /// The first period of the run that holds `period`, with what of it is consumed.
-    fn since(&self, memory: &Memory, period: i32) -> i32 {
-        let first = memory.runs.first_of(period).unwrap_or(period);
-        match memory.consumed {
+    fn since(&self, period: i32) -> i32 {
+        let first = self.runs.first_of(period).unwrap_or(period);
+        match self.consumed {
             Some((since, end)) if end.checked_add(1) == Some(first) => since,
             _ => first,
         }

@@ -66,8 +66,11 @@ pub(super) trait Structure: Debug + Send + Sync {
     /// How a member stands whose limit is reached, so that nothing is remembered of the structure any more.
     fn completed(&self) -> Standing;
 
+    /// The first day that can matter to what a completion rests on.
+    fn reach(&self, state: &Self::State, completion: Completion) -> NaiveDate;
+
     /// What a completion rests on, in terms of the evidence that is still known in full; `evidence` is in ascending order of
-    /// days and, within a day, in the order in which it was counted.
+    /// days and, within a day, in the order in which it was counted; it may leave out the days before [`Structure::reach`].
     ///
     /// A member with nothing but these grounds completes the structure.
     fn grounds(&self, state: &Self::State, evidence: &[Evidence], completion: Completion) -> Grounds;
@@ -135,6 +138,7 @@ pub(super) trait Opened {
     fn forget_before(&mut self, horizon: NaiveDate) -> bool;
     fn is_blank(&self) -> bool;
     fn standing(&self, today: NaiveDate) -> Standing;
+    fn reach(&self, completion: Completion) -> NaiveDate;
     fn grounds(&self, evidence: &[Evidence], completion: Completion) -> Grounds;
 
     /// The state as it is stored.
@@ -201,6 +205,10 @@ impl<S: Structure> Opened for Held<'_, S> {
 
     fn standing(&self, today: NaiveDate) -> Standing {
         self.structure.standing(&self.state, today)
+    }
+
+    fn reach(&self, completion: Completion) -> NaiveDate {
+        self.structure.reach(&self.state, completion)
     }
 
     fn grounds(&self, evidence: &[Evidence], completion: Completion) -> Grounds {

@@ -295,8 +295,15 @@ fn awards_for_which_there_was_no_budget_come_with_the_next_change() {
     assert!(member.hears(&["2026-11-22"]).is_empty());
     member.allowance = None;
     let awards = member.hears(&["2026-11-23"]);
-    let days: Vec<_> = awards.iter().map(|award| &award[15..]).collect();
-    assert_eq!(days, ["20", "21", "22", "23"]);
+    assert_eq!(
+        awards,
+        [
+            "ever 2 2026-11-20",
+            "ever 3 2026-11-21",
+            "ever 4 2026-11-22",
+            "ever 5 2026-11-23"
+        ]
+    );
     assert!(member.hears(&[]).is_empty());
 }
 

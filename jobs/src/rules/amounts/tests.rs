@@ -28,10 +28,10 @@ fn of(day: &str, amount: &str) -> Evidence {
     }
 }
 
-fn sums(amounts: Amounts, evidence: &[Evidence]) -> Sums {
+fn sums(evidence: &[Evidence]) -> Sums {
     let mut sums = Sums::default();
     for item in evidence {
-        amounts.insert(&mut sums, item).expect("it counts");
+        sums.insert(item).expect("it counts");
     }
     sums
 }
@@ -49,7 +49,7 @@ fn every_step_that_the_sum_passes_completes_it() {
         of("2026-11-20", "0.01"),
         of("2026-11-21", "25"),
     ];
-    let sums = sums(amounts, &evidence);
+    let sums = sums(&evidence);
     assert_eq!(
         days(&amounts.completions(&sums)),
         ["2026-11-20 1", "2026-11-21 2"]
@@ -60,7 +60,7 @@ fn every_step_that_the_sum_passes_completes_it() {
 #[test]
 fn ten_dimes_are_a_whole_one() {
     let amounts = amounts("1", Window::Ever);
-    let sums = sums(amounts, &vec![of("2026-11-21", "0.1"); 10]);
+    let sums = sums(&vec![of("2026-11-21", "0.1"); 10]);
     assert_eq!(days(&amounts.completions(&sums)), ["2026-11-21 1"]);
     assert_eq!(amounts.standing(&sums, date("2026-11-21")).current, Decimal::ZERO);
 }
@@ -79,7 +79,7 @@ fn a_new_window_begins_with_nothing() {
         // The week of the 28th has the 28th, the 31st and the 1st.
         let amounts = amounts(if window == Window::Week { "3" } else { "2" }, window);
         let days_of = ["2026-12-28", "2026-12-31", "2027-01-01", "2027-01-04"];
-        let sums = sums(amounts, &days_of.map(|day| of(day, "1")));
+        let sums = sums(&days_of.map(|day| of(day, "1")));
         let expected = if window == Window::Month || window == Window::Quarter || window == Window::Year {
             vec!["2026-12-31 1", "2027-01-04 1"]
         } else {
@@ -92,7 +92,7 @@ fn a_new_window_begins_with_nothing() {
 #[test]
 fn a_member_sees_how_long_what_is_there_will_last() {
     let weekly = amounts("3", Window::Week);
-    let sums = sums(weekly, &[of("2026-11-17", "1")]);
+    let sums = sums(&[of("2026-11-17", "1")]);
     let standing = weekly.standing(&sums, date("2026-11-21"));
     assert_eq!(
         (standing.current, standing.required),
@@ -107,20 +107,15 @@ fn a_member_sees_how_long_what_is_there_will_last() {
 #[test]
 fn what_is_settled_goes_on_counting() {
     let amounts = amounts("10", Window::Ever);
-    let mut sums = sums(
-        amounts,
-        &[
-            of("2026-11-10", "7"),
-            of("2026-11-11", "7"),
-            of("2026-11-20", "5"),
-        ],
-    );
+    let mut sums = sums(&[
+        of("2026-11-10", "7"),
+        of("2026-11-11", "7"),
+        of("2026-11-20", "5"),
+    ]);
     let consumed = amounts.consume_before(&mut sums, date("2026-11-15"));
     assert_eq!(days(&consumed), ["2026-11-11 1"]);
     assert_eq!(days(&amounts.completions(&sums)), Vec::<String>::new());
-    amounts
-        .insert(&mut sums, &of("2026-11-16", "1"))
-        .expect("it counts");
+    sums.insert(&of("2026-11-16", "1")).expect("it counts");
     assert_eq!(days(&amounts.completions(&sums)), ["2026-11-20 1"]);
     assert!(!amounts.forget_before(&mut sums, date("2026-11-15")));
 }
@@ -128,7 +123,7 @@ fn what_is_settled_goes_on_counting() {
 #[test]
 fn what_is_left_over_of_a_window_that_is_over_is_forgotten() {
     let amounts = amounts("10", Window::Week);
-    let mut sums = sums(amounts, &[of("2026-11-10", "7"), of("2026-11-17", "7")]);
+    let mut sums = sums(&[of("2026-11-10", "7"), of("2026-11-17", "7")]);
     assert_eq!(amounts.consume_before(&mut sums, date("2026-11-18")).total(), 0);
     assert!(amounts.forget_before(&mut sums, date("2026-11-18")));
     assert_eq!(sums.rests.len(), 1);
@@ -143,27 +138,25 @@ fn after_an_edit_what_was_on_the_way_is_there_and_can_be_taken_back() {
         of("2026-11-11", "7"),
         of("2026-11-20", "3"),
     ];
-    let mut sums = sums(ten, &evidence);
+    let mut sums = sums(&evidence);
     assert_eq!(days(&ten.consume_all(&mut sums)), ["2026-11-11 1"]);
     let five = amounts("5", Window::Ever);
     assert!(five.is_sound(&sums));
     assert_eq!(days(&five.completions(&sums)), ["2026-11-20 1"]);
-    assert!(five.remove(&mut sums, &evidence[2]));
+    assert!(sums.remove(&evidence[2]));
     assert_eq!(five.standing(&sums, date("2026-11-20")).current, decimal("4"));
     // What is used up is not.
-    assert!(!five.remove(&mut sums, &evidence[0]));
+    assert!(!sums.remove(&evidence[0]));
 }
 
 #[test]
 fn a_rest_beyond_an_edited_step_is_used_with_the_next_event() {
-    let mut sums = sums(amounts("10", Window::Ever), &[of("2026-11-10", "7")]);
+    let mut sums = sums(&[of("2026-11-10", "7")]);
     amounts("10", Window::Ever).consume_before(&mut sums, date("2026-11-15"));
     let three = amounts("3", Window::Ever);
     assert!(three.is_sound(&sums));
     assert_eq!(three.standing(&sums, date("2026-11-20")).current, decimal("3"));
-    three
-        .insert(&mut sums, &of("2026-11-20", "1"))
-        .expect("it counts");
+    sums.insert(&of("2026-11-20", "1")).expect("it counts");
     assert_eq!(days(&three.completions(&sums)), ["2026-11-20 2"]);
 }
 
@@ -177,7 +170,7 @@ fn a_step_rests_on_what_came_after_the_one_before() {
         of("2026-11-20", "3"),
         of("2026-11-20", "20"),
     ];
-    let sums = sums(amounts, &evidence);
+    let sums = sums(&evidence);
     for (day, nth, places, partly) in [
         ("2026-11-19", 1, vec![0, 1], None),
         // What the 19th had too much went on.
@@ -196,7 +189,7 @@ fn a_step_rests_on_what_came_after_the_one_before() {
 fn what_is_only_remembered_as_a_sum_is_named_as_one() {
     let amounts = amounts("10", Window::Ever);
     let evidence = [of("2026-11-10", "6"), of("2026-11-20", "4")];
-    let mut sums = sums(amounts, &evidence);
+    let mut sums = sums(&evidence);
     amounts.consume_before(&mut sums, date("2026-11-15"));
     let completion = Completion {
         day: date("2026-11-20"),
@@ -252,8 +245,8 @@ fn an_amount_is_read_as_it_was_written() {
 #[test]
 fn sums_beyond_all_reason_are_a_fault_and_no_panic() {
     let amounts = amounts("1", Window::Ever);
-    let mut sums = sums(amounts, &[of("2026-11-21", "79228162514264337593543950335")]);
-    let one_more = amounts.insert(&mut sums, &of("2026-11-21", "1"));
+    let mut sums = sums(&[of("2026-11-21", "79228162514264337593543950335")]);
+    let one_more = sums.insert(&of("2026-11-21", "1"));
     assert_eq!(one_more, Err(Fault::AmountOutOfRange));
     assert_eq!(amounts.completions(&sums).total(), 0);
 }

@@ -52,7 +52,7 @@ fn member_of(demand: &Demand, caps: (Cap, Cap), by: usize, restarts: bool, from:
 }
 
 /// The facts of a call before and behind the edit.
-fn split<'a>(facts: Vec<&'a Fact>, from: NaiveDate) -> [Vec<&'a Fact>; 2] {
+fn split(facts: Vec<&Fact>, from: NaiveDate) -> [Vec<&Fact>; 2] {
     let (old, new) = facts.into_iter().partition(|fact| fact.at.date_naive() < from);
     [old, new]
 }

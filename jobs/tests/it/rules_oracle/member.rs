@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{Days, NaiveDate, NaiveTime, Utc};
 use jobs::rules::{
     Award, Change, Edition, Evaluation, Evidence, Incentive, Occurrence, ProgressView, Terms, evaluate,
-    explain, progress,
+    explain, progress, reach,
 };
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -220,6 +220,26 @@ impl Member {
             award.completion,
         );
         let grounds = grounds.expect("grounds");
+        // What is out of reach makes no difference, so nobody need read it.
+        let reached = reach(&self.editions(), 1, self.progress.as_deref(), [award.completion]);
+        let reached = reached.expect("a reach").expect("of one completion");
+        let near: Vec<Evidence> = known
+            .iter()
+            .filter(|evidence| evidence.day >= reached)
+            .cloned()
+            .collect();
+        let from_near = explain(
+            &self.editions(),
+            1,
+            self.progress.as_deref(),
+            &near,
+            award.completion,
+        );
+        assert_eq!(
+            from_near.expect("grounds").evidence(&near),
+            grounds.evidence(&known),
+            "{award:?} reaches back to {reached}"
+        );
         let evidence = grounds.evidence(&known);
         let other = Version::first(version.demand.clone(), cap);
         let edition = Edition {
