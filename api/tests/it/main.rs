@@ -25,6 +25,7 @@ mod migrations;
 mod order;
 mod privacy;
 mod progress;
+mod readme;
 mod retraction;
 mod sandbox;
 mod schema;
