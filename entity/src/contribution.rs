@@ -78,6 +78,12 @@ impl Contribution {
     }
 }
 
+/// No event happened before it.
+const FIRST_DAY: NaiveDate = match NaiveDate::from_ymd_opt(1, 1, 1) {
+    Some(day) => day,
+    None => NaiveDate::MIN,
+};
+
 const COLUMNS: &str = "employer_id, member_id, incentive_id, source, event_id, version, day, time_zone, occurred_at, amount, steps, role";
 
 /// Writes contributions, each of another key; one that is there already, because its event is evaluated once more, is replaced.
@@ -105,8 +111,8 @@ pub async fn put(connection: &impl ConnectionTrait, contributions: &[Contributio
         .push(" FROM ")
         .rows(rows)
         .push(
-            " AS fresh WHERE true ON CONFLICT (employer_id, member_id, incentive_id, source, event_id) DO UPDATE SET
-             version = excluded.version, day = excluded.day, time_zone = excluded.time_zone, occurred_at = excluded.occurred_at,
+            " AS fresh WHERE true ON CONFLICT (employer_id, member_id, incentive_id, day, source, event_id) DO UPDATE SET
+             version = excluded.version, time_zone = excluded.time_zone, occurred_at = excluded.occurred_at,
              amount = excluded.amount, steps = excluded.steps, role = excluded.role",
         )
         .execute(connection)
@@ -119,15 +125,33 @@ pub async fn list_of_cases(
     connection: &impl ConnectionTrait,
     wanted: &[(EmployerId, MemberId, IncentiveId)],
 ) -> Result<Vec<Contribution>, DbErr> {
+    let since: Vec<_> = wanted.iter().map(|case| (*case, NaiveDate::MIN)).collect();
+    list_since(connection, &since).await
+}
+
+/// As [`list_of_cases`], of each case only what counted on a day or later.
+pub async fn list_since(
+    connection: &impl ConnectionTrait,
+    wanted: &[((EmployerId, MemberId, IncentiveId), NaiveDate)],
+) -> Result<Vec<Contribution>, DbErr> {
     let rows = Rows::new()
-        .id("employer_id", wanted.iter().map(|(employer, _, _)| *employer))
-        .id("member_id", wanted.iter().map(|(_, member, _)| *member))
-        .id("incentive_id", wanted.iter().map(|(_, _, incentive)| *incentive));
+        .id(
+            "employer_id",
+            wanted.iter().map(|((employer, _, _), _)| *employer),
+        )
+        .id("member_id", wanted.iter().map(|((_, member, _), _)| *member))
+        .id(
+            "incentive_id",
+            wanted.iter().map(|((_, _, incentive), _)| *incentive),
+        )
+        // The databases have no use for a date before the common era.
+        .date("since", wanted.iter().map(|(_, since)| *since.max(&FIRST_DAY)));
     let found = Sql::on(connection, "SELECT contribution.* FROM ")
         .rows(rows)
         .push(
             " AS wanted JOIN contribution ON contribution.employer_id = wanted.employer_id
-             AND contribution.member_id = wanted.member_id AND contribution.incentive_id = wanted.incentive_id",
+             AND contribution.member_id = wanted.member_id AND contribution.incentive_id = wanted.incentive_id
+             AND contribution.day >= wanted.since",
         )
         .all(connection)
         .await?;

@@ -6,6 +6,8 @@
 //! The caller holds the locks of the members.
 
 mod case;
+mod happening;
+mod simulate;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,10 +19,12 @@ use entity::progress::{self, Progress};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::record::{Earned, Lost, Reason};
-use crate::rules::{self, Award, Evidence};
+use crate::rules::{self, Award, Evidence, Revocation};
 use crate::why::{self, Why};
 pub use case::Case;
 use case::{Known, Verdict};
+pub use happening::Happening;
+pub use simulate::{AWARDS_MAX, Simulated, simulate};
 
 mod budget;
 pub use budget::Budgets;
@@ -79,7 +83,8 @@ pub async fn judge(
         .map(|row| ((row.employer_id, row.member_id, row.incentive_id), row.state))
         .collect();
     let is_needed = |case: &Case<'_>| case.needs_rows() || !case.removed.is_empty();
-    let mut rows = rows_of(connection, cases, |_, case| is_needed(case)).await?;
+    let everything = |_: &CaseKey, case: &Case<'_>| is_needed(case).then_some(NaiveDate::MIN);
+    let mut rows = rows_of(connection, cases, everything).await?;
 
     let mut judged = Judged::default();
     let mut verdicts: BTreeMap<CaseKey, Verdict> = BTreeMap::new();
@@ -116,12 +121,19 @@ pub async fn judge(
     } else {
         achievement::list_standing(connection, &shaken).await?
     };
-    let explained = |key: &CaseKey| {
-        verdicts
-            .get(key)
-            .is_some_and(|verdict| !verdict.awards.is_empty())
+    // What an award rests on lies within reach of its completion: older rows need not be read.
+    let within_reach = |key: &CaseKey, case: &Case<'_>| {
+        let verdict = verdicts.get(key).filter(|_| !is_needed(case))?;
+        let of = |number: i32| verdict.awards.iter().filter(move |(by, _)| *by == number);
+        let (number, _) = verdict.awards.first()?;
+        let completions = of(*number).map(|(_, award)| award.completion);
+        let editions = case.compiled.editions();
+        let reach = rules::reach(&editions, *number, verdict.progress.as_deref(), completions).ok()??;
+        // Awards by several versions at once are rare.
+        let is_one = of(*number).count() == verdict.awards.len();
+        Some(if is_one { reach } else { NaiveDate::MIN })
     };
-    let known = rows_of(connection, cases, |key, case| explained(key) && !is_needed(case)).await?;
+    let known = rows_of(connection, cases, within_reach).await?;
     rows.extend(known);
     for (key, verdict) in &verdicts {
         let Some(case) = cases.get(key) else { continue };
@@ -157,22 +169,21 @@ pub async fn judge(
     Ok(judged)
 }
 
-/// What has counted so far in the cases that are wanted.
+/// What has counted so far in the cases that are wanted, each since a day.
 async fn rows_of(
     connection: &impl ConnectionTrait,
     cases: &Cases<'_>,
-    is_wanted: impl Fn(&CaseKey, &Case<'_>) -> bool,
+    since: impl Fn(&CaseKey, &Case<'_>) -> Option<NaiveDate>,
 ) -> Result<HashMap<CaseKey, Vec<Contribution>>, DbErr> {
-    let wanted: Vec<CaseKey> = cases
+    let wanted: Vec<(CaseKey, NaiveDate)> = cases
         .iter()
-        .filter(|(key, case)| is_wanted(key, case))
-        .map(|(key, _)| *key)
+        .filter_map(|(key, case)| Some((*key, since(key, case)?)))
         .collect();
     let mut rows: HashMap<CaseKey, Vec<Contribution>> = HashMap::new();
     if wanted.is_empty() {
         return Ok(rows);
     }
-    for row in contribution::list_of_cases(connection, &wanted).await? {
+    for row in contribution::list_since(connection, &wanted).await? {
         rows.entry((row.employer_id, row.member_id, row.incentive_id))
             .or_default()
             .push(row);
@@ -278,7 +289,8 @@ fn revoked(
     let mut gone = Vec::new();
     for revocation in &verdict.revoked {
         let is_named = |row: &achievement::Model| {
-            row.period_key == revocation.period_key && u32::try_from(row.ordinal) == Ok(revocation.ordinal)
+            let ordinal = u32::try_from(row.ordinal).unwrap_or(u32::MAX);
+            revokes(revocation, &row.period_key, ordinal)
         };
         // An edit of the limit changes the keys; then the latest achievement is the one that goes.
         let named = standing.iter().position(is_named);
@@ -287,6 +299,11 @@ fn revoked(
         }
     }
     (gone, standing)
+}
+
+/// Whether a revocation is of the award of this key.
+fn revokes(revocation: &Revocation, period_key: &str, ordinal: u32) -> bool {
+    revocation.period_key == period_key && revocation.ordinal == ordinal
 }
 
 /// The rows that count after a verdict, by day; within a day, what is new comes last.

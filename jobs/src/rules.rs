@@ -48,7 +48,7 @@ mod words;
 pub use completions::Completion;
 pub use definition::keeps_progress;
 pub use evidence::{Evidence, Occurrence};
-pub use explain::{Grounds, ProgressView, completions, explain, progress};
+pub use explain::{Grounds, ProgressView, completions, explain, progress, reach};
 pub use structure::Deadline;
 pub use words::{missing, text};
 
@@ -124,7 +124,8 @@ pub struct Award {
     pub completion: Completion,
 }
 
-/// An award that no longer holds. An edit may have changed the period key since; then it is the member's latest award.
+/// An award that no longer holds. An edit may have changed the limit since: where no such award stands, it is the one with the
+/// same ordinal under another of the keys `once`, `ever` and `program`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
     /// As in [`Award`].
@@ -306,3 +307,6 @@ pub fn tidy(
 pub fn stopped_from(progress: Option<&str>) -> Result<Option<DateTime<Utc>>, Fault> {
     memory::Memory::read(progress).map(|memory| memory.stopped_from())
 }
+
+#[cfg(test)]
+mod tests;

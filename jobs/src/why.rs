@@ -55,7 +55,10 @@ impl Why {
             local_date: evidence.day,
             time_zone: zone.to_owned(),
         });
-        let places = grounds.places.iter().filter_map(|place| known.get(*place));
+        let in_part = grounds.partly.iter().map(|(place, _)| place);
+        let places = in_part
+            .chain(&grounds.places)
+            .filter_map(|place| known.get(*place));
         let mut events: Vec<Contributing> = remembered
             .chain(places.map(|row| Contributing {
                 source: name(&row.source),

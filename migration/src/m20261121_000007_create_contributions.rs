@@ -23,7 +23,8 @@ CREATE TABLE contribution (
     -- The steps of a sequence that it matches, a bit each.
     steps {int} NOT NULL,
     role {text} NOT NULL CHECK (role IN ('COUNTS', 'IDLE', 'STOPS')),
-    PRIMARY KEY (employer_id, member_id, incentive_id, source, event_id),
+    -- The day comes before the event's own name, because a case is judged again by its latest days.
+    PRIMARY KEY (employer_id, member_id, incentive_id, day, source, event_id),
     FOREIGN KEY (employer_id, member_id) REFERENCES member (employer_id, id),
     FOREIGN KEY (employer_id, incentive_id, version) REFERENCES incentive_version (employer_id, incentive_id, version)
 ){strict_keyed};

@@ -96,6 +96,10 @@ impl Structure for Achievements {
     }
 
     /// The first ones, as many as it takes.
+    fn reach(&self, days: &Days, completion: Completion) -> NaiveDate {
+        days.0.keys().next().copied().unwrap_or(completion.day)
+    }
+
     fn grounds(&self, _days: &Days, evidence: &[Evidence], completion: Completion) -> Grounds {
         let of_days = evidence.iter().enumerate();
         Grounds {
@@ -104,7 +108,7 @@ impl Structure for Achievements {
                 .map(|(place, _)| place)
                 .take(self.at_least as usize)
                 .collect(),
-            remembered: Vec::new(),
+            ..Grounds::default()
         }
     }
 }

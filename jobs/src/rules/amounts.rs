@@ -47,6 +47,34 @@ pub(super) struct Sums {
     last: Option<NaiveDate>,
 }
 
+impl Sums {
+    /// Adds evidence.
+    fn insert(&mut self, evidence: &Evidence) -> Result<(), Fault> {
+        let sum = self.days.entry(evidence.day).or_default();
+        *sum = sum
+            .checked_add(evidence.amount)
+            .ok_or(Fault::AmountOutOfRange)?
+            .normalize();
+        Ok(())
+    }
+
+    /// Takes evidence back; false when its day is not remembered by itself.
+    fn remove(&mut self, evidence: &Evidence) -> bool {
+        let Some(sum) = self.days.get_mut(&evidence.day) else {
+            return false;
+        };
+        let rest = sum.checked_sub(evidence.amount);
+        let Some(rest) = rest.filter(|rest| *rest >= Decimal::ZERO) else {
+            return false;
+        };
+        *sum = rest.normalize();
+        if sum.is_zero() {
+            self.days.remove(&evidence.day);
+        }
+        true
+    }
+}
+
 /// The amount at a path of an event's properties; none where there is no number greater than zero.
 ///
 /// A number counts by its shortest decimal form, which is how it was written; a text that is a decimal number counts as well,
@@ -84,38 +112,14 @@ impl Amounts {
         self.window.first_day(day).unwrap_or_default()
     }
 
-    /// Whether sums that were read back can have been written by this structure.
+    /// Whether sums that were read back can have been written by this structure. After an edit, what is left over may be more
+    /// than a step; then the next evidence of the window completes it.
     pub fn is_sound(self, sums: &Sums) -> bool {
         let positive = |amount: &Decimal| *amount > Decimal::ZERO;
         sums.rests
             .iter()
-            .all(|(first, rest)| self.window_of(*first) == *first && positive(rest) && *rest < self.step)
+            .all(|(first, rest)| self.window_of(*first) == *first && positive(rest))
             && sums.days.values().all(positive)
-    }
-
-    /// Adds evidence.
-    pub fn insert(self, sums: &mut Sums, evidence: &Evidence) -> Result<(), Fault> {
-        let sum = sums.days.entry(evidence.day).or_default();
-        *sum = sum
-            .checked_add(evidence.amount)
-            .ok_or(Fault::AmountOutOfRange)?
-            .normalize();
-        Ok(())
-    }
-
-    /// Takes evidence back; false when its day is not remembered by itself.
-    pub fn remove(self, sums: &mut Sums, evidence: &Evidence) -> bool {
-        let Some(sum) = sums.days.get_mut(&evidence.day) else {
-            return false;
-        };
-        if *sum < evidence.amount {
-            return false;
-        }
-        *sum = (*sum - evidence.amount).normalize();
-        if sum.is_zero() {
-            sums.days.remove(&evidence.day);
-        }
-        true
     }
 
     /// The completions of the sums of days before `before`, and what they leave over in each window.
@@ -156,6 +160,37 @@ impl Amounts {
         completions
     }
 
+    /// See [`super::structure::Structure::consume_all`].
+    pub fn consume_all(self, sums: &mut Sums) -> Completions {
+        let mut completions = Completions::default();
+        let mut running = sums.rests.clone();
+        let mut left: BTreeMap<NaiveDate, Decimal> = BTreeMap::new();
+        sums.last = sums.last.max(sums.days.keys().next_back().copied());
+        for (day, amount) in std::mem::take(&mut sums.days) {
+            let window = self.window_of(day);
+            let sum = running.entry(window).or_default();
+            let (times, over) = self.steps_in(sum.saturating_add(amount));
+            *sum = over;
+            completions.push(day, times);
+            if times == 0 {
+                left.insert(day, amount);
+                continue;
+            }
+            // What came before in the window is used up, and of this day there is what is over.
+            sums.rests.remove(&window);
+            while let Some(last) = left.last_entry()
+                && self.window_of(*last.key()) == window
+            {
+                last.remove();
+            }
+            if !over.is_zero() {
+                left.insert(day, over);
+            }
+        }
+        sums.days = left;
+        completions
+    }
+
     /// Forgets windows that ended before `horizon`.
     pub fn forget_before(self, sums: &mut Sums, horizon: NaiveDate) -> bool {
         let before = sums.rests.len();
@@ -170,7 +205,7 @@ impl Amounts {
         let rest = rests.get(&self.window_of(today)).copied().unwrap_or_default();
         let last_of_window = self.window.last_day(today);
         Standing {
-            current: rest,
+            current: rest.min(self.step),
             last_counted_on: sums.days.keys().next_back().copied().max(sums.last),
             // Only what would be lost runs out.
             deadline: last_of_window.filter(|_| !rest.is_zero()).map(Deadline::EndOf),
@@ -178,10 +213,34 @@ impl Amounts {
         }
     }
 
+    /// The day on which the step that `completion` ends was begun: the latest one before it on which a step was ended, or the first.
+    pub fn reach(self, sums: &Sums, completion: Completion) -> NaiveDate {
+        let window = self.window_of(completion.day);
+        let mut rest = sums.rests.get(&window).copied().unwrap_or_default();
+        let mut reach = self.window.first_day(completion.day).unwrap_or(NaiveDate::MIN);
+        for (day, amount) in sums.days.range(..completion.day) {
+            if self.window_of(*day) == window {
+                let (times, left) = self.steps_in(rest.saturating_add(*amount));
+                rest = left;
+                if times > 0 {
+                    reach = *day;
+                }
+            }
+        }
+        // What is over from the days before may be nothing; and one event may end the step it began on and several more.
+        if rest.is_zero() { completion.day } else { reach }
+    }
+
     /// The evidence that fills the step which `completion` ends: from where the step before it ended.
     pub fn grounds(self, sums: &Sums, evidence: &[Evidence], completion: Completion) -> Grounds {
         let window = self.window_of(completion.day);
         let mut filled = sums.rests.get(&window).copied().unwrap_or_default();
+        let first = evidence.first().map_or(completion.day, |first| first.day);
+        for (day, amount) in sums.days.range(..first.max(window)) {
+            if self.window_of(*day) == window {
+                filled = self.steps_in(filled.saturating_add(*amount)).1;
+            }
+        }
         let mut grounds = Grounds::default();
         if !filled.is_zero() {
             grounds.remembered.push(self.remembered(sums, completion, filled));
@@ -208,13 +267,13 @@ impl Amounts {
             if item.day == completion.day && nth >= completion.nth {
                 return grounds;
             }
-            // What is over belongs to the next step, and so does the event it came with.
+            // What is over belongs to the next step.
             grounds = Grounds::default();
             if !filled.is_zero() {
-                grounds.places.push(place);
+                grounds.partly.push((place, filled));
             }
         }
-        grounds
+        Grounds::default()
     }
 
     /// What is left over of days that are not remembered one by one, as evidence.
@@ -252,11 +311,11 @@ impl<S: OfAmounts> Structure for S {
     }
 
     fn insert(&self, sums: &mut Sums, evidence: &Evidence) -> Result<(), Fault> {
-        self.amounts().insert(sums, evidence)
+        sums.insert(evidence)
     }
 
     fn remove(&self, sums: &mut Sums, evidence: &Evidence) -> bool {
-        self.amounts().remove(sums, evidence)
+        sums.remove(evidence)
     }
 
     fn completions(&self, sums: &Sums) -> Completions {
@@ -265,6 +324,10 @@ impl<S: OfAmounts> Structure for S {
 
     fn consume_before(&self, sums: &mut Sums, day: NaiveDate) -> Completions {
         self.amounts().consume_before(sums, day)
+    }
+
+    fn consume_all(&self, sums: &mut Sums) -> Completions {
+        self.amounts().consume_all(sums)
     }
 
     fn forget_before(&self, sums: &mut Sums, horizon: NaiveDate) -> bool {
@@ -283,7 +346,14 @@ impl<S: OfAmounts> Structure for S {
         Standing::complete(self.amounts().step)
     }
 
+    fn reach(&self, sums: &Sums, completion: Completion) -> NaiveDate {
+        self.amounts().reach(sums, completion)
+    }
+
     fn grounds(&self, sums: &Sums, evidence: &[Evidence], completion: Completion) -> Grounds {
         self.amounts().grounds(sums, evidence, completion)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,30 +55,39 @@ impl Completions {
         }
     }
 
-    /// The latest `count` of the completions that `before` does not have, ascending.
+    /// Of the completions that `before` does not have, the latest `count`; and of those the first `most`, ascending.
     ///
     /// A late event may move completions to other days besides adding one; of all the days that are new, the latest are taken
     /// for the ones it has added.
-    pub fn gained_over(&self, before: &Completions, count: usize) -> Vec<Completion> {
+    pub fn gained_over(&self, before: &Completions, count: u64, most: usize) -> Vec<Completion> {
+        let new = |day: NaiveDate, times: u64| times.saturating_sub(before.on(day));
+        let all = self
+            .0
+            .iter()
+            .fold(0, |all: u64, (day, times)| all.saturating_add(new(*day, *times)));
+        let mut moved = all.saturating_sub(count);
         let mut gained = Vec::new();
-        for (day, times) in self.0.iter().rev() {
-            let known = before.on(*day).min(*times);
-            for nth in (known + 1..=*times).rev() {
-                if gained.len() == count {
-                    break;
+        for (day, times) in &self.0 {
+            let skipped = moved.min(new(*day, *times));
+            moved -= skipped;
+            let first = times - new(*day, *times) + skipped + 1;
+            for nth in first..=*times {
+                if gained.len() == most {
+                    return gained;
                 }
                 gained.push(Completion { day: *day, nth });
             }
         }
-        gained.reverse();
         gained
     }
 
-    /// The last completion of all.
-    pub fn last(&self) -> Option<Completion> {
-        self.0.last().map(|(day, times)| Completion {
-            day: *day,
-            nth: *times,
+    /// The completion at a place, counted from 0.
+    pub fn at(&self, place: u64) -> Option<Completion> {
+        let mut before = 0_u64;
+        self.0.iter().find_map(|(day, times)| {
+            let nth = place.checked_sub(before)?.saturating_add(1);
+            before = before.saturating_add(*times);
+            (nth <= *times).then_some(Completion { day: *day, nth })
         })
     }
 }
@@ -98,14 +107,39 @@ mod tests {
     #[test]
     fn what_is_gained_is_the_latest_of_what_is_new() {
         // A run that gains a day in front is completed earlier than before, and once more behind.
-        let gained = of(&[4, 9]).gained_over(&of(&[5]), 1);
+        let gained = of(&[4, 9]).gained_over(&of(&[5]), 1, 9);
         assert_eq!(gained, [Completion { day: day(9), nth: 1 }]);
     }
 
     #[test]
     fn several_completions_of_one_day_have_a_place_each() {
-        let gained = of(&[4, 4, 4]).gained_over(&of(&[4]), 5);
+        let gained = of(&[4, 4, 4]).gained_over(&of(&[4]), 2, 9);
         let expected = [2, 3].map(|nth| Completion { day: day(4), nth });
         assert_eq!(gained, expected);
+    }
+
+    #[test]
+    fn of_more_than_are_asked_for_the_first_are_taken() {
+        let gained = of(&[4, 4, 7, 9]).gained_over(&of(&[4]), 3, 2);
+        assert_eq!(
+            gained,
+            [
+                Completion { day: day(4), nth: 2 },
+                Completion { day: day(7), nth: 1 }
+            ]
+        );
+    }
+
+    #[test]
+    fn every_completion_has_a_place() {
+        let completions = of(&[4, 4, 7]);
+        let days: Vec<_> = (0..4).map(|place| completions.at(place)).collect();
+        let at = |number, nth| {
+            Some(Completion {
+                day: day(number),
+                nth,
+            })
+        };
+        assert_eq!(days, [at(4, 1), at(4, 2), at(7, 1), None]);
     }
 }

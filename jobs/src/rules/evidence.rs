@@ -33,10 +33,3 @@ pub struct Evidence {
     /// Whether it is an event of `unless`: it counts for nothing and stops what happens from its instant on.
     pub stops: bool,
 }
-
-impl Evidence {
-    /// The order in which evidence is looked at: by day, then by instant.
-    pub(super) fn order(&self) -> (NaiveDate, DateTime<Utc>) {
-        (self.day, self.occurred_at)
-    }
-}

@@ -8,7 +8,7 @@ use super::structure::Deadline;
 use super::{Completion, Edition, Evidence, Fault, judge};
 
 /// The most completions that are listed one by one.
-const COMPLETIONS_MAX: usize = 1_000;
+const COMPLETIONS_MAX: u32 = 1_000;
 
 /// How far a member is with an incentive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct ProgressView {
 pub struct Grounds {
     /// The places, in the evidence that was given, of what contributed.
     pub places: Vec<usize>,
+    /// The places of what contributed with a part of its amount, and that part; the completion before has used the rest.
+    pub partly: Vec<(usize, Decimal)>,
     /// What contributed, but is only remembered in sums: an amount and a day by which it was there.
     pub remembered: Vec<Evidence>,
 }
@@ -41,8 +43,15 @@ pub struct Grounds {
 impl Grounds {
     /// What contributed, as evidence: a member with nothing else completes the structure on the same day.
     pub fn evidence(&self, known: &[Evidence]) -> Vec<Evidence> {
-        let known = self.places.iter().filter_map(|place| known.get(*place));
-        self.remembered.iter().chain(known).cloned().collect()
+        let in_full = self.places.iter().filter_map(|place| known.get(*place));
+        let in_part = self.partly.iter().filter_map(|(place, amount)| {
+            Some(Evidence {
+                amount: *amount,
+                ..known.get(*place)?.clone()
+            })
+        });
+        let kept = self.remembered.iter().chain(in_full).cloned();
+        kept.chain(in_part).collect()
     }
 }
 
@@ -65,6 +74,18 @@ pub fn progress(
     })
 }
 
+/// The first day that can matter to what these completions rest on; [`explain`](fn@explain) need not be given evidence of days before.
+pub fn reach(
+    editions: &[Edition<'_>],
+    version: i32,
+    progress: Option<&str>,
+    completions: impl IntoIterator<Item = Completion>,
+) -> Result<Option<NaiveDate>, Fault> {
+    let opened = judge::opened(editions, version, progress)?;
+    let days = completions.into_iter().map(|completion| opened.reach(completion));
+    Ok(days.min())
+}
+
 /// What a completion rests on. `progress` is what the evaluation that gave the award has returned; `evidence` is all that is
 /// still known in full of the member, by day and, within a day, in the order in which it was counted.
 ///
@@ -80,6 +101,7 @@ pub fn explain(
     let grounds = opened.grounds(evidence, completion);
     Ok(Grounds {
         places: grounds.places,
+        partly: grounds.partly,
         remembered: grounds.remembered,
     })
 }
@@ -92,5 +114,9 @@ pub fn completions(
     progress: Option<&str>,
 ) -> Result<Vec<Completion>, Fault> {
     let completions = judge::opened(editions, version, progress)?.completions();
-    Ok(completions.gained_over(&Completions::default(), COMPLETIONS_MAX))
+    Ok(completions.gained_over(
+        &Completions::default(),
+        COMPLETIONS_MAX.into(),
+        COMPLETIONS_MAX as usize,
+    ))
 }

@@ -17,3 +17,6 @@ impl OfAmounts for Immediate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,13 @@
 //! One evaluation, the same for every structure: read what is remembered of a member, take back and add evidence, let the limit
 //! decide on what that has completed, consume and forget what can no longer change, write it back.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::value::RawValue;
 
 use super::completions::Completions;
-use super::limit::{Leave, Limit, Shift};
+use super::limit::{Leave, Limit, Places, Shift};
 use super::memory::{Epoch, Memory};
 use super::structure::{Opened, Standing};
 use super::{Award, Change, Edition, Evaluation, Fault, Incentive, Terms, Tidied};
@@ -35,14 +37,18 @@ pub(super) fn judge(
     let mut epoch = take_epoch(&mut memory, judging);
     let mut opened = open(editions, judging, &mut epoch, &mut memory)?;
 
+    let is_latest = memory.epochs.iter().all(|other| other.first < epoch.first);
+    let pending = memory.pending(epoch.consumed.saturating_add(epoch.open));
+
     let before = opened.completions();
     let mut missing = Vec::new();
     for (place, evidence) in change.removed.iter().enumerate() {
-        if !opened.remove(evidence) {
+        let is_forgotten = epoch.horizon.is_some_and(|horizon| evidence.day < horizon);
+        if is_forgotten || !opened.remove(evidence) {
             missing.push(place);
         }
     }
-    let between = if change.removed.is_empty() {
+    let kept = if change.removed.is_empty() {
         before.clone()
     } else {
         opened.completions()
@@ -59,31 +65,39 @@ pub(super) fn judge(
     }
     let after = opened.completions();
     epoch.open = after.total();
+    let lost = before.total().saturating_sub(kept.total());
+    memory.idle = memory.idle.saturating_sub(lost);
+    let mut own = std::mem::take(&mut epoch.windows);
+    let mut places = Places {
+        own: &mut own,
+        others: memory.windows(),
+    };
     memory.epochs.push(epoch);
     let shift = Shift {
         before: &before,
-        between: &between,
+        kept: &kept,
         after: &after,
         total: memory.total(),
+        is_latest,
         today,
     };
     let leave = Leave {
         revocable: terms.revocable,
         allowance: terms.allowance,
     };
-    let (awards, revoked) = limit.follow(&mut memory.earned, shift, leave)?;
+    let (awards, revoked) = limit.follow(&mut memory.earned, &mut places, shift, leave)?;
+    if !is_latest {
+        memory.drop_beyond(pending);
+    }
     memory.stop_from(change.stopped_from);
-    if let Some(epoch) = memory.epochs.pop() {
-        let consumed = opened.consume_before(terms.horizon);
-        let forgot = opened.forget_before(terms.horizon);
-        let forgot_windows = limit.settle(&mut memory.earned, &consumed, terms.horizon);
-        let epoch = close(
-            epoch,
-            &*opened,
-            &consumed,
-            forgot || forgot_windows,
-            terms.horizon,
-        )?;
+    let horizon = settled_before(change, &awards, terms.horizon);
+    if let Some(mut epoch) = memory.epochs.pop() {
+        let consumed = opened.consume_before(horizon);
+        let forgot = opened.forget_before(horizon);
+        let rest = opened.completions();
+        let forgot_windows = limit.settle(&mut memory.earned, &mut own, &consumed, &rest, horizon);
+        epoch.windows = own;
+        let epoch = close(epoch, &*opened, &consumed, forgot || forgot_windows, horizon)?;
         memory.epochs.push(epoch);
     }
     drop_old_epochs(editions, &mut memory, judging.first, terms.horizon);
@@ -102,6 +116,18 @@ pub(super) fn judge(
         missing,
         is_settled: false,
     })
+}
+
+/// The horizon of a call that has just been judged: what it has changed and what it has awarded is still explained by the
+/// progress that it returns, and settled with the next call.
+fn settled_before(change: &Change<'_>, awards: &[Award], horizon: NaiveDate) -> NaiveDate {
+    let changed = change
+        .added
+        .iter()
+        .chain(change.removed)
+        .map(|evidence| evidence.day);
+    let awarded = awards.iter().map(|award| award.completion.day);
+    changed.chain(awarded).fold(horizon, NaiveDate::min)
 }
 
 /// How many awards of a member stand, and how far the next completion is on `today`.
@@ -134,13 +160,14 @@ pub(super) fn tidy(
     let limit = rule(editions, number)?.limit;
     let mut is_blank = true;
     let mut epochs = Vec::new();
-    for epoch in std::mem::take(&mut memory.epochs) {
+    for mut epoch in std::mem::take(&mut memory.epochs) {
         let mut opened = rule(editions, epoch.version)?
             .structure
             .open(Some(epoch.state.get()))?;
         let consumed = opened.consume_before(horizon);
         let forgot = opened.forget_before(horizon);
-        let forgot_windows = limit.settle(&mut memory.earned, &consumed, horizon);
+        let rest = opened.completions();
+        let forgot_windows = limit.settle(&mut memory.earned, &mut epoch.windows, &consumed, &rest, horizon);
         is_blank &= opened.is_blank();
         epochs.push(close(
             epoch,
@@ -220,15 +247,17 @@ fn take_epoch(memory: &mut Memory, judging: Judging<'_>) -> Epoch {
     }
     if memory.epochs.is_empty() {
         // Of a member who had earned all there was, only the number of awards was kept.
-        memory.offset = memory.earned.count.into();
-    } else {
-        memory.drop_excess();
+        memory.over = memory.earned.count.into();
+        memory.idle = 0;
+    } else if memory.epochs.iter().all(|epoch| epoch.first < judging.first) {
+        memory.drop_excess(0);
     }
     Epoch {
         first: judging.first,
         version: judging.number,
         consumed: 0,
         open: 0,
+        windows: BTreeSet::new(),
         horizon: None,
         state: RawValue::NULL.to_owned(),
     }
@@ -247,17 +276,12 @@ fn open<'a>(
         return judging.rule.structure.open(state);
     }
     let mut old = rule(editions, epoch.version)?.structure.open(state)?;
-    let consumed = old.consume_before(NaiveDate::MAX).total();
+    let consumed = old.consume_all().total();
     epoch.consumed = epoch.consumed.saturating_add(consumed);
     epoch.open = 0;
     epoch.version = judging.number;
-    let others = memory.total();
-    let excess = others
-        .saturating_add(epoch.consumed)
-        .saturating_sub(memory.earned.count.into());
-    memory.offset = memory
-        .offset
-        .saturating_sub(i64::try_from(excess).unwrap_or(i64::MAX));
+    memory.earned.windows.append(&mut epoch.windows);
+    memory.drop_excess(epoch.consumed);
     judging.rule.structure.open(Some(&old.write()?))
 }
 
@@ -287,16 +311,17 @@ fn drop_old_epochs(editions: &[Edition<'_>], memory: &mut Memory, current: i32, 
         // A day of leave for zones in which the day before has not ended.
         Some(next.effective_from?.date_naive().succ_opt()? < horizon)
     };
-    let mut offset = memory.offset;
-    memory.epochs.retain(|epoch| {
+    let (mut over, mut windows) = (memory.over, BTreeSet::new());
+    memory.epochs.retain_mut(|epoch| {
         let is_over = epoch.first < current && ended(epoch.first) == Some(true);
         if is_over {
-            let completed = epoch.consumed.saturating_add(epoch.open);
-            offset = offset.saturating_add(i64::try_from(completed).unwrap_or(i64::MAX));
+            over = over.saturating_add(epoch.consumed).saturating_add(epoch.open);
+            windows.append(&mut epoch.windows);
         }
         !is_over
     });
-    memory.offset = offset;
+    memory.over = over;
+    memory.earned.windows.append(&mut windows);
 }
 
 /// Keeps nothing but the number of awards where nothing can follow and nothing can be taken back.
@@ -307,7 +332,7 @@ fn forget_what_is_settled(limit: Limit, memory: &mut Memory) -> bool {
             .is_some_and(|most| memory.settled() >= u64::from(most));
     if is_settled {
         memory.epochs.clear();
-        memory.offset = 0;
+        (memory.over, memory.idle) = (0, 0);
     }
     is_settled
 }
@@ -316,7 +341,7 @@ impl Evaluation {
     /// Of a member who has earned everything there is, for good.
     fn settled(progress: Option<&str>, version: i32) -> Evaluation {
         Evaluation {
-            progress: progress.unwrap_or("{}").to_owned(),
+            progress: progress.unwrap_or(r#"{"e":{}}"#).to_owned(),
             changed: false,
             version,
             awards: Vec::<Award>::new(),

@@ -4,7 +4,7 @@
 //! Together with the incentive and the member that place is what makes an award unique.
 //! When evidence is taken back, the limit says which awards go with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,8 @@ use super::{Award, Fault, Revocation};
 
 /// The most awards that one call gives to one member. More is an amount that dwarfs what is asked for, and nobody's intention.
 const AWARDS_MAX: usize = 1_000;
+/// The most awards that one call takes back: those of many calls may rest on what one takes back.
+const REVOCATIONS_MAX: u32 = 100_000;
 
 /// How often completing a structure is awarded to one member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,27 +39,38 @@ pub(super) struct Earned {
     /// The number of awards that stand.
     #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
     pub count: u32,
-    /// The first days of the windows that have their award.
+    /// How many of them have the key of a window; all others share their ordinals, whatever their keys.
+    #[serde(rename = "p", default, skip_serializing_if = "is_zero")]
+    pub placed: u32,
+    /// The first days of the windows that have their award for good, because what it rests on can no longer be taken back.
     #[serde(rename = "w", default, skip_serializing_if = "BTreeSet::is_empty")]
-    windows: BTreeSet<NaiveDate>,
-    /// Those of them whose award can no longer go, because what it rests on lies before the horizon.
-    #[serde(rename = "f", default, skip_serializing_if = "BTreeSet::is_empty")]
-    fixed: BTreeSet<NaiveDate>,
+    pub windows: BTreeSet<NaiveDate>,
 }
 
-/// What has happened to the completions of a member.
+/// What has happened to the completions of a member in one epoch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shift<'a> {
     /// Those in the state before.
     pub before: &'a Completions,
-    /// Those that were left when evidence had been taken back and none been added.
-    pub between: &'a Completions,
+    /// Those without what was taken back.
+    pub kept: &'a Completions,
     /// Those in the state now.
     pub after: &'a Completions,
-    /// All of them now, with those that are consumed.
+    /// All of them now, with those that are consumed and those of other epochs.
     pub total: u64,
+    /// Whether there is no later epoch. If there is, completions beyond what has changed are not for this one to award.
+    pub is_latest: bool,
     /// The day of an award whose own day is not known any more.
     pub today: NaiveDate,
+}
+
+/// The windows of the calendar that have their award, by their first days.
+#[derive(Debug)]
+pub(super) struct Places<'a> {
+    /// By completions of this epoch that can still be taken back.
+    pub own: &'a mut BTreeSet<NaiveDate>,
+    /// By other epochs.
+    pub others: BTreeSet<NaiveDate>,
 }
 
 /// What may follow from it.
@@ -71,6 +84,13 @@ pub(super) struct Leave {
 
 fn is_zero(count: &u32) -> bool {
     *count == 0
+}
+
+impl Earned {
+    /// The highest ordinal of an award that does not have the key of a window.
+    fn numbered(&self) -> u32 {
+        self.count.saturating_sub(self.placed)
+    }
 }
 
 impl Limit {
@@ -127,41 +147,81 @@ impl Limit {
     pub fn follow(
         self,
         earned: &mut Earned,
+        places: &mut Places<'_>,
         shift: Shift<'_>,
         leave: Leave,
     ) -> Result<(Vec<Award>, Vec<Revocation>), Fault> {
         match self {
             Limit::Counted { key, at_most } => follow_counted(key, at_most, earned, shift, leave),
-            Limit::Windowed(window) => follow_windowed(window, earned, shift, leave),
+            Limit::Windowed(window) => {
+                let gone = give_back(window, earned, places, shift, leave);
+                let given = give(window, earned, places, shift, leave)?;
+                // What goes and comes at once has stood all the time.
+                let both: BTreeSet<_> = gone
+                    .iter()
+                    .copied()
+                    .filter(|first| given.contains_key(first))
+                    .collect();
+                let revoked = gone.into_iter().filter(|first| !both.contains(first));
+                let awarded = given.into_iter().filter(|(first, _)| !both.contains(first));
+                Ok((
+                    awarded
+                        .map(|(_, completion)| window_award(window, completion))
+                        .collect(),
+                    revoked
+                        .map(|first| Revocation {
+                            period_key: window.key(first),
+                            ordinal: 1,
+                        })
+                        .collect(),
+                ))
+            }
         }
     }
 
-    /// Learns that completions are consumed and what they rest on cannot be taken back, and forgets the windows that ended
-    /// before `horizon`; says whether anything was forgotten.
+    /// Learns that completions are consumed, so that the awards for them stay, and forgets the windows that ended before
+    /// `horizon`; says whether anything was forgotten. `rest` are the completions that are left.
     ///
     /// None of those windows can be asked for again: a structure is never completed on a day before the evidence that completes
     /// it, and no evidence before the horizon comes any more.
-    pub fn settle(self, earned: &mut Earned, consumed: &Completions, horizon: NaiveDate) -> bool {
+    pub fn settle(
+        self,
+        earned: &mut Earned,
+        own: &mut BTreeSet<NaiveDate>,
+        consumed: &Completions,
+        rest: &Completions,
+        horizon: NaiveDate,
+    ) -> bool {
         let Limit::Windowed(window) = self else {
             return false;
         };
-        for (day, _) in consumed.days() {
-            if let Some(first) = window.first_day(*day)
-                && earned.windows.contains(&first)
-            {
-                earned.fixed.insert(first);
+        let mut supported = windows_of(window, rest);
+        let open = window
+            .first_day(horizon)
+            .min(supported.first().copied().or(Some(NaiveDate::MAX)));
+        for first in windows_of(window, consumed) {
+            // The completion may lie in another window than when it was awarded; then that one is taken for good.
+            let moved = || own.iter().copied().find(|place| !supported.contains(place));
+            if earned.windows.contains(&first) {
+                continue;
+            }
+            if let Some(place) = own.get(&first).copied().or_else(moved) {
+                own.remove(&place);
+                earned.windows.insert(place);
             }
         }
+        supported.retain(|first| !earned.windows.contains(first));
+        // So it is where several completions have moved into one window.
+        while consumed.total() > 0
+            && own.len() > supported.len()
+            && let Some(place) = own.iter().copied().find(|place| !supported.contains(place))
+        {
+            own.remove(&place);
+            earned.windows.insert(place);
+        }
         let before = earned.windows.len();
-        let open = window.first_day(horizon);
         earned.windows.retain(|first| Some(*first) >= open);
-        earned.fixed.retain(|first| Some(*first) >= open);
         earned.windows.len() < before
-    }
-
-    /// Whether a memory that was read back is one a limit can have written.
-    pub fn is_sound(earned: &Earned) -> bool {
-        earned.windows.len() <= earned.count as usize && earned.fixed.is_subset(&earned.windows)
     }
 }
 
@@ -180,8 +240,14 @@ fn follow_counted(
         if !leave.revocable || lost == 0 {
             return Ok((Vec::new(), Vec::new()));
         }
-        let gone = (earned.count - target).min(u32::try_from(lost).unwrap_or(u32::MAX));
-        let revoked = (earned.count - gone + 1..=earned.count)
+        let numbered = earned.numbered();
+        let gone = (earned.count - target)
+            .min(u32::try_from(lost).unwrap_or(u32::MAX))
+            .min(numbered);
+        if gone > REVOCATIONS_MAX {
+            return Err(Fault::TooManyAwards);
+        }
+        let revoked = (numbered - gone + 1..=numbered)
             .rev()
             .map(|ordinal| Revocation {
                 period_key: key.to_owned(),
@@ -191,25 +257,43 @@ fn follow_counted(
         earned.count -= gone;
         return Ok((Vec::new(), revoked));
     }
-    let count = (target - earned.count).min(leave.allowance.unwrap_or(u32::MAX)) as usize;
-    if count > AWARDS_MAX {
-        return Err(Fault::TooManyAwards);
+    let added = shift.after.total().saturating_sub(shift.before.total());
+    let mut wanted = target - earned.count;
+    if !shift.is_latest {
+        wanted = wanted.min(u32::try_from(added).unwrap_or(u32::MAX));
     }
-    let mut gained = shift.after.gained_over(shift.before, count);
-    // Awards that were held back earlier, for want of budget, come without a completion of their own.
-    let overdue = count - gained.len();
-    let late = shift.after.last().unwrap_or(Completion {
+    let mut count = wanted.min(leave.allowance.unwrap_or(u32::MAX)) as usize;
+    if count > AWARDS_MAX {
+        if added > AWARDS_MAX as u64 {
+            return Err(Fault::TooManyAwards);
+        }
+        // What was held back for so long can wait for the next change.
+        count = AWARDS_MAX;
+    }
+    // Awards that were held back earlier, for want of budget, are for the completions that have none yet.
+    let overdue = u64::from(wanted).saturating_sub(added);
+    let settled = shift.total.saturating_sub(shift.after.total());
+    let unknown = Completion {
         day: shift.today,
         nth: 0,
-    });
-    gained.splice(0..0, std::iter::repeat_n(late, overdue));
+    };
+    let mut gained: Vec<_> = (u64::from(earned.count)..)
+        .take(count.min(usize::try_from(overdue).unwrap_or(usize::MAX)))
+        .map(|place| {
+            place
+                .checked_sub(settled)
+                .and_then(|place| shift.after.at(place))
+                .unwrap_or(unknown)
+        })
+        .collect();
+    gained.extend(shift.after.gained_over(shift.before, added, count - gained.len()));
     let awards = gained
         .into_iter()
         .map(|completion| {
             earned.count += 1;
             Award {
                 period_key: key.to_owned(),
-                ordinal: earned.count,
+                ordinal: earned.numbered(),
                 earned_on: completion.day,
                 completion,
             }
@@ -218,64 +302,113 @@ fn follow_counted(
     Ok((awards, Vec::new()))
 }
 
-fn follow_windowed(
+/// Takes back awards of windows in which no completion is left, latest first, and no more of them than completions are lost.
+///
+/// Where completions stay in their windows, these are exactly the windows that were left. A completion can move to another
+/// window without being lost, and then its award stays where it was made, as long as there are not too many.
+fn give_back(
     window: Window,
     earned: &mut Earned,
+    places: &mut Places<'_>,
     shift: Shift<'_>,
     leave: Leave,
-) -> Result<(Vec<Award>, Vec<Revocation>), Fault> {
-    // What is lost in one window and gained in another at the same time does not make up for each other.
-    let (before, between, after) = (shift.before.total(), shift.between.total(), shift.after.total());
-    let mut revoked = Vec::new();
-    if before > between && leave.revocable {
-        let lost = usize::try_from(before - between).unwrap_or(usize::MAX);
-        for gone in shift.before.gained_over(shift.between, lost) {
-            let own = window.first_day(gone.day);
-            let supported: BTreeSet<_> = shift
-                .after
-                .days()
-                .iter()
-                .filter_map(|(day, _)| window.first_day(*day))
-                .collect();
-            let mut open = earned
-                .windows
-                .iter()
-                .copied()
-                .filter(|first| !supported.contains(first) && !earned.fixed.contains(first));
-            // The award lies in the completion's own window, or in a later one into which it fell when it was made.
-            if let Some(first) = open.find(|first| own.is_some_and(|own| *first >= own)) {
-                earned.windows.remove(&first);
-                earned.count = earned.count.saturating_sub(1);
-                revoked.push(Revocation {
-                    period_key: window.key(first),
-                    ordinal: 1,
-                });
-            }
+) -> Vec<NaiveDate> {
+    let lost = shift.before.total().saturating_sub(shift.kept.total());
+    let supported = open_windows(window, earned, places, shift.kept);
+    let were = windows_of(window, shift.before);
+    let left = |first: &&NaiveDate| !supported.contains(first);
+    let just_left = places
+        .own
+        .iter()
+        .rev()
+        .filter(left)
+        .filter(|first| were.contains(first));
+    let left_before = places
+        .own
+        .iter()
+        .rev()
+        .filter(left)
+        .filter(|first| !were.contains(first));
+    let excess = places.own.len().saturating_sub(supported.len());
+    let number = excess.max(just_left.clone().count());
+    let gone: Vec<_> = just_left
+        .chain(left_before)
+        .take(number.min(usize::try_from(lost).unwrap_or(usize::MAX)))
+        .copied()
+        .collect();
+    for first in &gone {
+        places.own.remove(first);
+        if !leave.revocable {
+            // It stays, and does not stand in for what comes.
+            earned.windows.insert(*first);
         }
     }
-    let mut awards = Vec::new();
-    let count = usize::try_from(after.saturating_sub(between)).unwrap_or(usize::MAX);
-    let mut allowance = leave.allowance.unwrap_or(u32::MAX);
-    // Of many completions on one day the first is enough to see that its window has its award.
-    for completion in shift.after.gained_over(shift.between, count.min(100_000)) {
-        let Some(first) = window.first_day(completion.day) else {
-            continue;
-        };
-        if allowance == 0 || earned.windows.contains(&first) {
-            continue;
-        }
-        if awards.len() == AWARDS_MAX {
-            return Err(Fault::TooManyAwards);
-        }
-        allowance -= 1;
-        earned.windows.insert(first);
-        earned.count = earned.count.saturating_add(1);
-        awards.push(Award {
-            period_key: window.key(completion.day),
-            ordinal: 1,
-            earned_on: completion.day,
-            completion,
-        });
+    if !leave.revocable {
+        return Vec::new();
     }
-    Ok((awards, revoked))
+    let number = u32::try_from(gone.len()).unwrap_or(u32::MAX);
+    earned.count = earned.count.saturating_sub(number);
+    earned.placed = earned.placed.saturating_sub(number);
+    gone
 }
+
+/// Awards windows with completions, until there are as many awards as windows. The latest windows are taken for the new ones.
+fn give(
+    window: Window,
+    earned: &mut Earned,
+    places: &mut Places<'_>,
+    shift: Shift<'_>,
+    leave: Leave,
+) -> Result<BTreeMap<NaiveDate, Completion>, Fault> {
+    let supported = open_windows(window, earned, places, shift.after);
+    let wanted = supported.len().saturating_sub(places.own.len());
+    let allowed = usize::try_from(leave.allowance.unwrap_or(u32::MAX)).unwrap_or(usize::MAX);
+    let latest = supported.iter().rev().filter(|first| !places.own.contains(first));
+    let latest: BTreeSet<_> = latest.take(wanted).copied().collect();
+    let new: BTreeSet<_> = latest.into_iter().take(allowed).collect();
+    if new.len() > AWARDS_MAX {
+        return Err(Fault::TooManyAwards);
+    }
+    let mut given = BTreeMap::new();
+    for (day, _) in shift.after.days() {
+        if let Some(first) = window.first_day(*day)
+            && new.contains(&first)
+            && places.own.insert(first)
+        {
+            earned.count = earned.count.saturating_add(1);
+            earned.placed = earned.placed.saturating_add(1);
+            given.insert(first, Completion { day: *day, nth: 1 });
+        }
+    }
+    Ok(given)
+}
+
+fn window_award(window: Window, completion: Completion) -> Award {
+    Award {
+        period_key: window.key(completion.day),
+        ordinal: 1,
+        earned_on: completion.day,
+        completion,
+    }
+}
+
+/// The windows in which there are completions.
+fn windows_of(window: Window, completions: &Completions) -> BTreeSet<NaiveDate> {
+    let days = completions.days().iter();
+    days.filter_map(|(day, _)| window.first_day(*day)).collect()
+}
+
+/// The windows in which there are completions, without those whose award is not for this epoch to give or to take.
+fn open_windows(
+    window: Window,
+    earned: &Earned,
+    places: &Places<'_>,
+    completions: &Completions,
+) -> BTreeSet<NaiveDate> {
+    let mut windows = windows_of(window, completions);
+    windows.retain(|first| !earned.windows.contains(first) && !places.others.contains(first));
+    windows
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,12 +3,14 @@
 //! The versions of an incentive from one restart to the next form an *epoch*. An epoch has its own evidence and its own state,
 //! because events of the one before can still arrive; the awards are counted over all of them.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Fault;
-use super::limit::{Earned, Limit};
+use super::limit::Earned;
 
 /// The version that an epoch begins with, where none is written.
 const FIRST: i32 = 1;
@@ -18,15 +20,18 @@ const FIRST: i32 = 1;
 #[serde(deny_unknown_fields)]
 pub(super) struct Memory {
     /// What the limit remembers.
-    #[serde(rename = "e", default)]
+    #[serde(rename = "e")]
     pub earned: Earned,
     /// The instant from which on nothing counts, in microseconds.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     stopped_micros: Option<i64>,
-    /// What the completions of all epochs are short of the awards, or beyond them: completions of epochs that are over, less
-    /// those that an edit has left without effect.
-    #[serde(rename = "b", default, skip_serializing_if = "is_zero")]
-    pub offset: i64,
+    /// Completions of epochs that are over.
+    #[serde(rename = "b", default, skip_serializing_if = "is_none")]
+    pub over: u64,
+    /// Completions that an edit has left without effect. They are never awarded, and are the first to go when evidence is taken
+    /// back, so that no award goes while others can stand in for what it rests on.
+    #[serde(rename = "i", default, skip_serializing_if = "is_none")]
+    pub idle: u64,
     /// The epochs, oldest first. None at the beginning, and again once nothing can follow.
     #[serde(rename = "x", default, skip_serializing_if = "Vec::is_empty")]
     pub epochs: Vec<Epoch>,
@@ -48,6 +53,9 @@ pub(super) struct Epoch {
     /// Completions that are in the state.
     #[serde(rename = "o", default, skip_serializing_if = "is_none")]
     pub open: u64,
+    /// The first days of the windows that have their award by completions in the state.
+    #[serde(rename = "w", default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub windows: BTreeSet<NaiveDate>,
     /// The first day of which everything is still known; none while nothing has been forgotten.
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     pub horizon: Option<NaiveDate>,
@@ -68,10 +76,6 @@ fn is_none(count: &u64) -> bool {
     *count == 0
 }
 
-fn is_zero(count: &i64) -> bool {
-    *count == 0
-}
-
 impl Memory {
     /// Reads what is stored; none is that of a member of whom nothing has been heard.
     pub fn read(stored: Option<&str>) -> Result<Memory, Fault> {
@@ -82,13 +86,24 @@ impl Memory {
         let memory: Memory = serde_json::from_str(text).map_err(|error| Fault::UnreadableProgress {
             column: error.column(),
         })?;
-        let ordered = memory.epochs.is_sorted_by(|one, next| one.first < next.first);
-        let numbered = memory.epochs.iter().all(|epoch| epoch.first <= epoch.version);
-        if Limit::is_sound(&memory.earned) && ordered && numbered {
+        if memory.is_sound() {
             Ok(memory)
         } else {
             Err(Fault::UnsoundProgress)
         }
+    }
+
+    /// Whether what was read back can have been written.
+    fn is_sound(&self) -> bool {
+        let epochs = &self.epochs;
+        let ordered = epochs.is_sorted_by(|one, next| one.first < next.first);
+        let numbered = epochs.iter().all(|epoch| epoch.first <= epoch.version);
+        let windows =
+            epochs.iter().map(|epoch| epoch.windows.len()).sum::<usize>() + self.earned.windows.len();
+        ordered
+            && numbered
+            && windows <= self.earned.placed as usize
+            && self.earned.placed <= self.earned.count
     }
 
     /// The form that is stored.
@@ -108,29 +123,50 @@ impl Memory {
 
     /// All completions, as far as they can be awarded.
     pub fn total(&self) -> u64 {
-        let counted = self
-            .epochs
-            .iter()
-            .map(|epoch| epoch.consumed.saturating_add(epoch.open))
-            .fold(0, u64::saturating_add);
-        counted.saturating_add_signed(self.offset)
+        let counted = |epoch: &Epoch| epoch.consumed.saturating_add(epoch.open);
+        self.counted(counted).saturating_sub(self.idle)
     }
 
     /// Completions whose evidence cannot be taken back any more.
     pub fn settled(&self) -> u64 {
-        let counted = self
-            .epochs
-            .iter()
-            .map(|epoch| epoch.consumed)
-            .fold(0, u64::saturating_add);
-        counted.saturating_add_signed(self.offset)
+        self.counted(|epoch| epoch.consumed).saturating_sub(self.idle)
+    }
+
+    fn counted(&self, of: impl Fn(&Epoch) -> u64) -> u64 {
+        self.epochs.iter().map(of).fold(self.over, u64::saturating_add)
+    }
+
+    /// How many completions there are beyond the awards, or how many they are short of them; `more` are those of an epoch that
+    /// is not among the others at the moment.
+    pub fn pending(&self, more: u64) -> i128 {
+        let counted = self.counted(|epoch| epoch.consumed.saturating_add(epoch.open));
+        i128::from(counted) + i128::from(more) - i128::from(self.idle) - i128::from(self.earned.count)
     }
 
     /// Leaves without effect what was completed beyond the awards: an edit changes what comes, not what was.
-    pub fn drop_excess(&mut self) {
-        let excess = self.total().saturating_sub(self.earned.count.into());
-        self.offset = self
-            .offset
-            .saturating_sub(i64::try_from(excess).unwrap_or(i64::MAX));
+    pub fn drop_excess(&mut self, more: u64) {
+        let excess = self.pending(more);
+        self.idle_away(excess);
+    }
+
+    /// Leaves without effect what an epoch that is over has completed without an award, so that no later epoch awards it.
+    pub fn drop_beyond(&mut self, pending: i128) {
+        let excess = self.pending(0) - pending;
+        self.idle_away(excess);
+    }
+
+    fn idle_away(&mut self, excess: i128) {
+        self.idle = self
+            .idle
+            .saturating_add(u64::try_from(excess.max(0)).unwrap_or(u64::MAX));
+    }
+
+    /// The windows that have their award by the completions of any epoch that can still be taken back.
+    pub fn windows(&self) -> BTreeSet<NaiveDate> {
+        let windows = self.epochs.iter().flat_map(|epoch| &epoch.windows);
+        windows.copied().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

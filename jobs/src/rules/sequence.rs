@@ -323,6 +323,17 @@ impl Structure for Sequence {
         Standing::complete(self.steps.into())
     }
 
+    fn reach(&self, memory: &Memory, completion: Completion) -> NaiveDate {
+        let (chains, _) = self.chains(&memory.events, i64::MAX);
+        let of_day = chains.into_iter().filter(|chain| chain.day == completion.day);
+        let firsts = of_day.filter_map(|chain| {
+            let places = chain.events.into_iter();
+            let days = places.filter_map(|(place, _)| memory.events.get(place).map(|event| event.1));
+            days.min()
+        });
+        firsts.min().unwrap_or(completion.day)
+    }
+
     fn grounds(&self, memory: &Memory, evidence: &[Evidence], completion: Completion) -> Grounds {
         let (chains, _) = self.chains(&memory.events, i64::MAX);
         let before = completion

@@ -56,8 +56,8 @@ pub(super) struct Memory {
     /// The run in which the last consumed period lies: its first period, and that one. Only for showing since when it goes.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     consumed: Option<(i32, i32)>,
-    /// The latest day with a matching event.
-    #[serde(rename = "l")]
+    /// The latest day with a matching event, of those that are not remembered one by one.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     last: Option<NaiveDate>,
 }
 
@@ -120,6 +120,21 @@ impl Streak {
         })
     }
 
+    /// The latest day with a matching event, of what is known now.
+    fn last_known(&self, memory: &Memory) -> Option<NaiveDate> {
+        let counted = memory.tallies.last_key_value().and_then(|(index, tally)| {
+            let offset = tally.last_offset()?;
+            Some(self.period.date(*index, offset))
+        });
+        let qualified = memory.runs.numbers().last().copied();
+        let consumed = memory.consumed.map(|(_, end)| end);
+        let ended = qualified
+            .or(consumed)
+            .filter(|index| !memory.tallies.contains_key(index))
+            .map(|index| self.period.last_day(index));
+        counted.max(ended)
+    }
+
     /// The events of a period that can still change.
     fn tally(&self, memory: &Memory, index: i32) -> Tally {
         match memory.tallies.get(&index) {
@@ -127,6 +142,17 @@ impl Streak {
             None if memory.runs.contain(index) => Tally::of(0, self.per_period),
             None => Tally::default(),
         }
+    }
+
+    /// The latest day with a matching event in the periods up to `end`, of those of which the days are known.
+    fn last_through(&self, memory: &Memory, end: i32) -> Option<NaiveDate> {
+        let tallied = memory.tallies.range(..=end).next_back();
+        let tallied = tallied.and_then(|(index, tally)| Some(self.period.date(*index, tally.last_offset()?)));
+        let plain = (self.period == Period::Day)
+            .then(|| memory.runs.last_through(end))
+            .flatten()
+            .map(|day| self.period.first_day(day));
+        tallied.max(plain)
     }
 
     fn set_tally(&self, memory: &mut Memory, index: i32, tally: Tally) {
@@ -147,7 +173,7 @@ impl Streak {
 
 /// How many events a piece of evidence stands for: one, unless it sums up what is only remembered.
 fn weight(evidence: &Evidence) -> u32 {
-    evidence.amount.to_u32().unwrap_or(1)
+    evidence.amount.to_u32().unwrap_or(1).max(1)
 }
 
 impl Structure for Streak {
@@ -173,10 +199,10 @@ impl Structure for Streak {
     }
 
     fn insert(&self, memory: &mut Memory, evidence: &Evidence) -> Result<(), Fault> {
-        memory.last = memory.last.max(Some(evidence.day));
         let index = self.period.index(evidence.day);
         // After an edit, what the version before has used up is not used again.
         if memory.consumed.is_some_and(|(_, end)| index <= end) {
+            memory.last = memory.last.max(Some(evidence.day));
             return Ok(());
         }
         let mut tally = self.tally(memory, index);
@@ -191,6 +217,9 @@ impl Structure for Streak {
         let removed = tally.take(self.period.offset(evidence.day), weight(evidence));
         if removed {
             self.set_tally(memory, index, tally);
+            if memory.last == Some(evidence.day) {
+                memory.last = self.last_known(memory);
+            }
         }
         removed
     }
@@ -216,6 +245,7 @@ impl Structure for Streak {
             }
         }
         if let Some(end) = consumed {
+            memory.last = memory.last.max(self.last_through(memory, end));
             let first = memory.runs.first_of(end).unwrap_or(end);
             let first = match memory.consumed {
                 Some((since, until)) if until.checked_add(1) == Some(first) => since,
@@ -231,6 +261,7 @@ impl Structure for Streak {
     fn forget_before(&self, memory: &mut Memory, horizon: NaiveDate) -> bool {
         let open = self.period.index(horizon);
         let tallies = memory.tallies.len();
+        memory.last = memory.last.max(self.last_through(memory, open.saturating_sub(1)));
         memory.tallies = memory.tallies.split_off(&open);
         let periods = memory.runs.numbers();
         let kept = self.reaching(&periods, open);
@@ -260,7 +291,7 @@ impl Structure for Streak {
         let alive = self.reaching(rest, now);
         let start = Standing {
             current: alive.len().into(),
-            last_counted_on: memory.last,
+            last_counted_on: memory.last.max(self.last_through(memory, i32::MAX)),
             ..self.completed()
         };
         // A row that has just completed the streak may break off: the next one starts from nothing either way.
@@ -268,7 +299,7 @@ impl Structure for Streak {
             (Some(first), Some(last), _) => (*first, *last),
             (_, _, Some(row)) if row.end.saturating_add(1) >= now => {
                 return Standing {
-                    run_started_on: Some(self.period.first_day(self.since(memory, row.end))),
+                    run_started_on: Some(self.period.first_day(memory.since(row.end))),
                     ..start
                 };
             }
@@ -286,7 +317,7 @@ impl Structure for Streak {
             .max(0);
         let deadline = last.saturating_add(1).saturating_add(spare);
         Standing {
-            run_started_on: Some(self.period.first_day(self.since(memory, first))),
+            run_started_on: Some(self.period.first_day(memory.since(first))),
             deadline: Some(Deadline::EndOf(self.period.last_day(deadline))),
             ..start
         }
@@ -294,6 +325,15 @@ impl Structure for Streak {
 
     fn completed(&self) -> Standing {
         Standing::complete(self.length.into())
+    }
+
+    fn reach(&self, memory: &Memory, completion: Completion) -> NaiveDate {
+        let end = self.period.index(completion.day);
+        let periods = memory.runs.numbers();
+        let (rows, _) = self.rows(&periods);
+        let row = rows.into_iter().find(|row| row.end == end);
+        let first = row.and_then(|row| row.periods.first().copied());
+        self.period.first_day(first.unwrap_or(end))
     }
 
     fn grounds(&self, memory: &Memory, evidence: &[Evidence], completion: Completion) -> Grounds {
@@ -327,13 +367,16 @@ impl Structure for Streak {
     }
 }
 
-impl Streak {
+impl Memory {
     /// The first period of the run that holds `period`, with what of it is consumed.
-    fn since(&self, memory: &Memory, period: i32) -> i32 {
-        let first = memory.runs.first_of(period).unwrap_or(period);
-        match memory.consumed {
+    fn since(&self, period: i32) -> i32 {
+        let first = self.runs.first_of(period).unwrap_or(period);
+        match self.consumed {
             Some((since, end)) if end.checked_add(1) == Some(first) => since,
             _ => first,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,12 @@ pub(super) trait Structure: Debug + Send + Sync {
     /// completions nor their number.
     fn consume_before(&self, state: &mut Self::State, day: NaiveDate) -> Completions;
 
+    /// Takes all completions out of the state together with the evidence they have used up, and returns them. What is left is on
+    /// the way, and can still be taken back.
+    fn consume_all(&self, state: &mut Self::State) -> Completions {
+        self.consume_before(state, NaiveDate::MAX)
+    }
+
     /// Forgets evidence before `horizon` that no later completion can use, and says whether there was any.
     fn forget_before(&self, state: &mut Self::State, horizon: NaiveDate) -> bool;
 
@@ -60,8 +66,11 @@ pub(super) trait Structure: Debug + Send + Sync {
     /// How a member stands whose limit is reached, so that nothing is remembered of the structure any more.
     fn completed(&self) -> Standing;
 
+    /// The first day that can matter to what a completion rests on.
+    fn reach(&self, state: &Self::State, completion: Completion) -> NaiveDate;
+
     /// What a completion rests on, in terms of the evidence that is still known in full; `evidence` is in ascending order of
-    /// days and, within a day, in the order in which it was counted.
+    /// days and, within a day, in the order in which it was counted; it may leave out the days before [`Structure::reach`].
     ///
     /// A member with nothing but these grounds completes the structure.
     fn grounds(&self, state: &Self::State, evidence: &[Evidence], completion: Completion) -> Grounds;
@@ -91,6 +100,8 @@ pub enum Deadline {
 pub(super) struct Grounds {
     /// The places of the evidence that is still known in full.
     pub places: Vec<usize>,
+    /// Evidence of which only a part is left for this completion, and how much that is.
+    pub partly: Vec<(usize, Decimal)>,
     /// What is only remembered in sums: a day, and how much there was by then.
     pub remembered: Vec<Evidence>,
 }
@@ -123,9 +134,11 @@ pub(super) trait Opened {
     fn remove(&mut self, evidence: &Evidence) -> bool;
     fn completions(&self) -> Completions;
     fn consume_before(&mut self, day: NaiveDate) -> Completions;
+    fn consume_all(&mut self) -> Completions;
     fn forget_before(&mut self, horizon: NaiveDate) -> bool;
     fn is_blank(&self) -> bool;
     fn standing(&self, today: NaiveDate) -> Standing;
+    fn reach(&self, completion: Completion) -> NaiveDate;
     fn grounds(&self, evidence: &[Evidence], completion: Completion) -> Grounds;
 
     /// The state as it is stored.
@@ -178,6 +191,10 @@ impl<S: Structure> Opened for Held<'_, S> {
         self.structure.consume_before(&mut self.state, day)
     }
 
+    fn consume_all(&mut self) -> Completions {
+        self.structure.consume_all(&mut self.state)
+    }
+
     fn forget_before(&mut self, horizon: NaiveDate) -> bool {
         self.structure.forget_before(&mut self.state, horizon)
     }
@@ -188,6 +205,10 @@ impl<S: Structure> Opened for Held<'_, S> {
 
     fn standing(&self, today: NaiveDate) -> Standing {
         self.structure.standing(&self.state, today)
+    }
+
+    fn reach(&self, completion: Completion) -> NaiveDate {
+        self.structure.reach(&self.state, completion)
     }
 
     fn grounds(&self, evidence: &[Evidence], completion: Completion) -> Grounds {

@@ -14,8 +14,8 @@ use super::{Award, Evidence, Grounds, Incentive, ProgressView};
 /// What an award rests on, in sentences: what was asked, what was found, how often it is awarded. `grounds` and `evidence` are those
 /// of [`explain`](fn@super::explain).
 pub fn text(incentive: &Incentive, award: &Award, grounds: &Grounds, evidence: &[Evidence]) -> String {
-    let known = grounds.places.iter().filter_map(|place| evidence.get(*place));
-    let all: Vec<&Evidence> = grounds.remembered.iter().chain(known).collect();
+    let contributed = grounds.evidence(evidence);
+    let all: Vec<&Evidence> = contributed.iter().collect();
     let days = all.iter().map(|item| item.day);
     let span = match (days.clone().min(), days.max()) {
         (Some(first), Some(last)) if first < last => format!("from {first} to {last}"),

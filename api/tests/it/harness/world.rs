@@ -215,6 +215,61 @@ impl<'a> World<'a> {
         self.app.run_jobs().await;
     }
 
+    /// Takes events back, all of which must be accepted, and carries it out.
+    pub async fn took_back(&self, ids: &[&str]) {
+        let events: Vec<Value> = ids.iter().map(|id| json!({"id": id})).collect();
+        let payload = self
+            .backend()
+            .change(
+                "retractEvents",
+                json!({"events": events}),
+                "results { id status error { code path } }",
+            )
+            .await;
+        let statuses: Vec<&Value> = payload["results"].as_array().unwrap().iter().collect();
+        assert!(
+            statuses.iter().all(|result| result["status"] == "ACCEPTED"),
+            "{payload}"
+        );
+        self.app.run_jobs().await;
+    }
+
+    /// What stands of what a member has earned for an incentive: ordinal and day, by ordinal.
+    pub async fn standing(&self, member: &str, incentive: &str) -> Vec<(i64, String)> {
+        let query = "query($filter: AchievementFilter!) {
+            achievements(filter: $filter, first: 100) { nodes { ordinal earnedOn status } pageInfo { hasNextPage } }
+        }";
+        let filter = json!({"filter": {"member": member, "incentive": incentive}});
+        let data = self.by("member:any").data(query, filter).await;
+        assert_eq!(data["achievements"]["pageInfo"]["hasNextPage"], json!(false));
+        let nodes = data["achievements"]["nodes"].as_array().unwrap();
+        let mut standing: Vec<(i64, String)> = nodes
+            .iter()
+            .filter(|node| node["status"] == "EARNED")
+            .map(|node| {
+                (
+                    node["ordinal"].as_i64().unwrap(),
+                    node["earnedOn"].as_str().unwrap().to_owned(),
+                )
+            })
+            .collect();
+        standing.sort();
+        standing
+    }
+
+    /// The days on which what stands was reached, in order.
+    pub async fn days(&self, member: &str, incentive: &str) -> Vec<String> {
+        let standing = self.standing(member, incentive).await;
+        let mut days: Vec<String> = standing.into_iter().map(|(_, day)| day).collect();
+        days.sort();
+        days
+    }
+
+    /// Takes a step of a program, or changes it.
+    pub async fn change_program(&self, mutation: &str, input: Value) {
+        self.admin().change(mutation, input, "program { state }").await;
+    }
+
     /// What a member has earned for an incentive: ordinal and day, in the order of recording.
     pub async fn earned(&self, member: &str, incentive: &str) -> Vec<(i64, String)> {
         let query = "query($filter: AchievementFilter!) {

@@ -43,6 +43,15 @@ impl Runs {
         (run.0 <= number).then_some(run.0)
     }
 
+    /// The greatest number up to `number`.
+    pub fn last_through(&self, number: i32) -> Option<i32> {
+        let at = self.position(number);
+        if self.contain(number) {
+            return Some(number);
+        }
+        self.0.get(at.checked_sub(1)?).map(|run| run.last())
+    }
+
     /// Inserts a number, if it is not there.
     pub fn insert(&mut self, number: i32) {
         if self.contain(number) {
@@ -96,17 +105,22 @@ impl Runs {
 
     /// Whether runs that were read back are in order, apart, not endless, and in the calendar of `period`.
     pub fn are_sound(&self, period: Period) -> bool {
-        // Longer runs than a streak and its lateness can need were never written, and would take long to walk.
-        const LONGEST: u32 = 100_000;
+        // More than a streak and its lateness can need was never written, and would take long to walk.
+        const MOST: u32 = 100_000;
+        let total = self
+            .0
+            .iter()
+            .fold(0_u32, |total, run| total.saturating_add(run.1));
         let fits = |run: &Run| {
-            (1..=LONGEST).contains(&run.1)
+            run.1 >= 1
                 && period.has(run.0)
                 && run
                     .0
                     .checked_add_unsigned(run.1 - 1)
                     .is_some_and(|last| period.has(last))
         };
-        self.0.iter().all(fits)
+        total <= MOST
+            && self.0.iter().all(fits)
             && self
                 .0
                 .is_sorted_by(|run, next| i64::from(run.last()) + 1 < i64::from(next.0))
@@ -117,3 +131,6 @@ impl Runs {
         self.0.partition_point(|run| run.last() < number)
     }
 }
+
+#[cfg(test)]
+mod tests;

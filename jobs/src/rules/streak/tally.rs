@@ -55,6 +55,11 @@ impl Tally {
         })
     }
 
+    /// The last day with an event.
+    pub fn last_offset(&self) -> Option<u8> {
+        self.0.last().map(|day| day.0)
+    }
+
     /// Whether a tally that was read back has its days in order, each with an event and within the period.
     pub fn is_sound(&self, period: Period) -> bool {
         let last_offset = match period {
@@ -67,3 +72,6 @@ impl Tally {
             && self.0.is_sorted_by(|day, next| day.0 < next.0)
     }
 }
+
+#[cfg(test)]
+mod tests;

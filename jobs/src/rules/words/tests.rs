@@ -44,6 +44,7 @@ fn why(incentive: &Incentive, period_key: &str, remembered: Vec<Evidence>, known
     let grounds = Grounds {
         places: (0..known.len()).collect(),
         remembered,
+        ..Grounds::default()
     };
     text(incentive, &award, &grounds, known)
 }

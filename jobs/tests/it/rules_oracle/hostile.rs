@@ -1,10 +1,14 @@
 //! No input makes the rules panic: definitions, schemas, progress and properties as nobody would write them.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate};
 use jobs::rules::definition::Definition;
-use jobs::rules::{Incentive, Occurrence, evaluate, progress};
+use jobs::rules::{
+    Change, Completion, Edition, Evidence, Incentive, Occurrence, Terms, completions, evaluate, explain,
+    progress, tidy,
+};
 use proptest::prelude::*;
 use proptest::sample::select;
+use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::{Map, Number, Value, json};
 
@@ -45,7 +49,20 @@ fn any_json() -> impl Strategy<Value = Value> {
     ]);
     let names = select(vec![
         "trigger",
+        "unless",
         "structure",
+        "count",
+        "total",
+        "sequence",
+        "achievements",
+        "times",
+        "window",
+        "property",
+        "atLeast",
+        "steps",
+        "within",
+        "of",
+        "freezes",
         "limit",
         "eventType",
         "where",
@@ -67,6 +84,15 @@ fn any_json() -> impl Strategy<Value = Value> {
         "r",
         "t",
         "l",
+        "b",
+        "c",
+        "d",
+        "i",
+        "k",
+        "o",
+        "u",
+        "v",
+        "x",
         "0",
         "739000",
         "2147483647",
@@ -146,11 +172,20 @@ fn collect_places(value: &Value, here: String, places: &mut Vec<String>) {
 
 fn sound_definition() -> impl Strategy<Value = Value> {
     let condition = |path: &str, op: &str, value: Value| json!({ "path": path, "op": op, "value": value });
+    let steps = json!([{ "eventType": "a" }, { "eventType": "b", "where": [condition("properties.a", "EQ", json!(5))] }]);
     let structures = select(vec![
         json!("immediate"),
         json!({ "streak": { "length": 2, "period": "DAY", "perPeriod": 1 } }),
         json!({ "streak": { "length": 1000, "period": "MONTH", "perPeriod": 100 } }),
-        json!({ "streak": { "length": 1, "period": "WEEK", "perPeriod": 2 } }),
+        json!({ "streak": { "length": 3, "period": "WEEK", "perPeriod": 2, "freezes": 2 } }),
+        json!({ "streak": { "length": 40, "period": "DAY", "freezes": 31 } }),
+        json!({ "count": { "times": 3, "window": "WEEK" } }),
+        json!({ "count": { "times": 1_000_000, "window": "EVER" } }),
+        json!({ "total": { "property": "a", "atLeast": "0.000001", "window": "EVER" } }),
+        json!({ "total": { "property": "a.b", "atLeast": "999999999999999", "window": "DAY" } }),
+        json!({ "sequence": { "steps": steps, "within": 1 } }),
+        json!({ "sequence": { "steps": steps, "within": 400 * 86_400 } }),
+        json!({ "achievements": { "of": ["a", "b"], "atLeast": 1 } }),
     ]);
     let limits = select(vec![
         json!("once"),
@@ -169,19 +204,89 @@ fn sound_definition() -> impl Strategy<Value = Value> {
         ]),
         0..3,
     );
-    (structures, limits, conditions).prop_map(|(structure, limit, conditions)| {
-        json!({ "trigger": { "eventType": "a", "where": conditions }, "structure": structure, "limit": limit })
+    (structures, limits, conditions, any::<bool>()).prop_map(|(structure, limit, conditions, stops)| {
+        let has_no_trigger = structure
+            .get("sequence")
+            .or(structure.get("achievements"))
+            .is_some();
+        let mut stored = json!({ "structure": structure, "limit": limit });
+        if !has_no_trigger {
+            stored["trigger"] = json!({ "eventType": "a", "where": conditions });
+        }
+        if stops {
+            stored["unless"] = json!([{ "eventType": "c" }]);
+        }
+        stored
     })
 }
 
 fn sound_progress() -> impl Strategy<Value = Value> {
-    select(vec![
-        json!({ "e": { "n": 3 } }),
-        json!({ "e": { "n": 2, "w": ["2026-11-09", "2026-11-16"] }, "h": "2026-11-14", "s": { "l": "2026-11-21" } }),
-        json!({ "e": {}, "h": "2026-11-14", "s": { "p": "DAY", "r": [[739_940, 3], [739_945, 1]], "l": "2026-11-21" } }),
-        json!({ "e": {}, "s": { "p": "WEEK", "r": [[105_706, 1]], "t": { "105706": [[0, 1], [5, 1]] }, "l": "2026-11-21" } }),
-        json!({ "e": {}, "s": { "p": "MONTH", "r": [[24_320, 3]], "t": { "24322": [[30, 100]] }, "l": null } }),
-    ])
+    let states = select(vec![
+        json!({}),
+        json!({ "b": { "2026-11-16": "2" }, "d": { "2026-11-20": "1.5", "2026-11-21": "3" }, "l": "2026-11-18" }),
+        json!({ "d": { "2026-11-20": "79228162514264337593543950335" } }),
+        json!({ "p": "DAY", "r": [[739_940, 3], [739_945, 1]], "t": { "739945": [[0, 3]] }, "c": [739_900, 739_939] }),
+        json!({ "p": "DAY", "r": [[739_000, 100_000]] }),
+        json!({ "p": "WEEK", "r": [[105_706, 1]], "t": { "105706": [[0, 1], [5, 1]] }, "l": "2026-11-21" }),
+        json!({ "p": "MONTH", "r": [[24_320, 3]], "t": { "24322": [[30, 4_294_967_295_u32]] } }),
+        json!({ "n": 2, "e": [[1_795_000_000_000_000_i64, "2026-11-18", 1, 4_990], [1_795_000_000_000_001_i64, "2026-11-18", 3, 9]] }),
+        json!({ "2026-11-20": 4 }),
+    ]);
+    let most = json!(u32::MAX);
+    let earned = select(vec![
+        json!({}),
+        json!({ "n": 3 }),
+        json!({ "n": most }),
+        json!({ "n": 2, "p": 2, "w": ["2026-11-09"] }),
+    ]);
+    let epoch = (states, any::<bool>()).prop_map(|(state, is_edited)| {
+        if is_edited {
+            json!({ "b": 1, "v": 2, "k": u64::MAX, "o": 3, "h": "2026-11-14", "s": state })
+        } else {
+            json!({ "s": state, "o": 4_000_000_000_u64, "w": ["2026-11-16"] })
+        }
+    });
+    (earned, prop::collection::vec(epoch, 0..3), any::<bool>()).prop_map(|(earned, mut epochs, is_short)| {
+        if let Some(second) = epochs.get_mut(1) {
+            second["b"] = json!(2);
+            second["v"] = json!(2);
+        }
+        if is_short {
+            json!({ "e": earned, "x": epochs })
+        } else {
+            json!({ "e": earned, "u": 1_795_000_000_000_000_i64, "b": u64::MAX, "i": 2, "x": epochs })
+        }
+    })
+}
+
+fn any_evidence() -> impl Strategy<Value = Evidence> {
+    let amounts = select(vec![
+        Decimal::ONE,
+        Decimal::ZERO,
+        Decimal::NEGATIVE_ONE,
+        Decimal::MAX,
+        Decimal::MIN,
+        Decimal::new(1, 28),
+    ]);
+    let instants = select(vec![
+        0,
+        1_795_000_000,
+        1_795_086_400,
+        -8_334_601_228_800,
+        8_210_266_876_799,
+    ]);
+    (any_day(), instants, amounts, any::<u32>(), any::<bool>()).prop_map(
+        |(day, instant, amount, steps, stops)| {
+            let occurred_at = DateTime::from_timestamp(instant, 0).expect("an instant");
+            Evidence {
+                day,
+                occurred_at,
+                amount,
+                steps: steps % 5,
+                stops,
+            }
+        },
+    )
 }
 
 fn any_day() -> impl Strategy<Value = NaiveDate> {
@@ -199,37 +304,61 @@ proptest! {
         properties in any_json(),
     ) {
         if let Ok(definition) = Definition::parse(&stored) {
-            let faults = definition.check(&|_| Some(schema.clone()));
+            let faults = definition.check(&|_| Some(schema.clone()), &|_| true);
             prop_assert!(faults.iter().all(|fault| !fault.path.is_empty() && !fault.message.is_empty()));
             let compiled = Incentive::compile(&definition);
             prop_assert!(compiled.is_ok() || !faults.is_empty(), "what does not compile does not pass the check");
             if let Ok(incentive) = compiled {
-                incentive.matches("a", &properties, &schema);
+                let occurrence =
+                    Occurrence { event_type: "a", day: NaiveDate::MAX, occurred_at: Default::default(), properties: &properties };
+                let evidence = incentive.evidence(&occurrence, &schema);
+                prop_assert!(evidence.is_ok_and(|it| it.is_none_or(|it| it.amount > Decimal::ZERO)) || incentive.of().is_empty());
             }
         }
         prop_assert_eq!(Incentive::parse(&stored).is_ok(), Definition::parse(&stored).is_ok_and(|it| Incentive::compile(&it).is_ok()));
     }
 
     #[test]
-    fn no_progress_and_no_event_is_too_strange(
-        definition in sound_definition(),
-        stored in prop_oneof![any_json().boxed(), sound_progress().boxed(), broken(sound_progress()).boxed(), broken(broken(sound_progress())).boxed()],
-        days in prop::collection::vec(any_day(), 0..4),
-        properties in any_json(),
+    fn no_progress_and_no_change_is_too_strange(
+        definitions in (sound_definition(), sound_definition()),
+        stored in prop_oneof![
+            any_json().boxed(), sound_progress().boxed(), broken(sound_progress()).boxed(), broken(broken(sound_progress())).boxed()
+        ],
+        added in prop::collection::vec(any_evidence(), 0..4),
+        removed in prop::collection::vec(any_evidence(), 0..4),
         (horizon, today) in (any_day(), any_day()),
+        (version, restarts, revocable, allowance) in (1..4, any::<bool>(), any::<bool>(), prop::option::of(0..3_u32)),
     ) {
-        let incentive = Incentive::parse(&definition).expect("a definition");
-        let of_day = |day: &NaiveDate| Occurrence { event_type: "a", day: *day, occurred_at: Default::default(), properties: &properties };
-        let occurrences: Vec<_> = days.iter().map(of_day).collect();
+        let rules = [&definitions.0, &definitions.1].map(|stored| Incentive::parse(stored).expect("a definition"));
+        let edition = |number: i32, rule| Edition {
+            number,
+            restarts: restarts && number > 1,
+            effective_from: DateTime::from_timestamp(1_795_000_000, 0),
+            rule: Some(rule),
+        };
+        let editions = [edition(1, &rules[0]), edition(2, &rules[1])];
         let text = stored.to_string();
-        let view = progress(&incentive, Some(&text), today);
-        if let Ok(evaluation) = evaluate(&incentive, Some(&text), &properties, &occurrences, horizon)
-            && view.is_ok()
-        {
+        let began = std::time::Instant::now();
+        let view = progress(&editions, version, Some(&text), today);
+        let change = Change { added: &added, removed: &removed, stopped_from: None };
+        let terms = Terms { horizon, revocable, allowance };
+        if let Ok(evaluation) = evaluate(&editions, version, Some(&text), &change, terms) {
             // What is written can be read, and what could be read stays readable.
-            prop_assert!(progress(&incentive, Some(&evaluation.progress), today).is_ok());
-            prop_assert!(evaluation.too_late.iter().all(|place| *place < days.len()));
+            let can_be = |evidence: &Evidence| evidence.amount > Decimal::ZERO && (1..4).contains(&evidence.steps);
+            prop_assert!(view.is_ok() || evaluation.is_settled);
+            prop_assert!(!added.iter().all(can_be) || progress(&editions, version, Some(&evaluation.progress), today).is_ok());
+            prop_assert!(evaluation.too_late.iter().all(|place| *place < added.len()));
+            prop_assert!(evaluation.missing.iter().all(|place| *place < removed.len()));
+            for award in evaluation.awards.iter().take(5) {
+                let grounds = explain(&editions, version, Some(&evaluation.progress), &added, award.completion);
+                prop_assert!(grounds.is_ok_and(|grounds| grounds.places.iter().all(|place| *place < added.len())) || !added.iter().all(can_be));
+            }
         }
+        let strange = Completion { day: today, nth: u64::MAX };
+        let _: Option<_> = explain(&editions, version, Some(&text), &added, strange).ok();
+        let _: Option<_> = completions(&editions, version, Some(&text)).ok();
+        let _: Option<_> = tidy(&editions, version, &text, horizon).ok();
+        prop_assert!(began.elapsed() < std::time::Duration::from_secs(5), "{} takes {:?}", text, began.elapsed());
     }
 
     #[test]
@@ -251,7 +380,11 @@ proptest! {
                         "structure": "immediate",
                     });
                     let incentive = Incentive::parse(&stored).expect("a definition");
-                    prop_assert_eq!(incentive.matches("a", &json!({ "a": value }), &Value::Null), expected, "{} {} {}", value, op, bound);
+                    let properties = json!({ "a": value });
+                    let occurrence =
+                        Occurrence { event_type: "a", day: NaiveDate::MAX, occurred_at: Default::default(), properties: &properties };
+                    let counts = incentive.evidence(&occurrence, &Value::Null).is_ok_and(|evidence| evidence.is_some());
+                    prop_assert_eq!(counts, expected, "{} {} {}", value, op, bound);
                 }
             }
         }
