@@ -289,6 +289,8 @@ impl Found<'_> {
         let view = rules::progress(&editions, version.number, Some(&evaluation.progress), today).ok()?;
         let is_earned = !own.is_empty();
         Some(ProgressView {
+            // The days of achievements are as they were known, so they depend on arrival.
+            last_counted_on: None,
             // What is kept although its basis is gone is earned; what a budget holds back is not.
             current: if is_earned { view.required } else { view.current },
             earned: own.len().try_into().unwrap_or(u32::MAX),
