@@ -94,7 +94,7 @@ fn refusals(answer: &Value) -> Vec<&Value> {
 async fn what_a_reader_pastes_does_what_the_readme_says(app: &TestApp) {
     let blocks = blocks();
     let shown = blocks.iter().filter(|block| block.answer.is_some()).count();
-    assert!(blocks.len() > 10 && shown > 3, "{} {shown}", blocks.len());
+    assert!(blocks.len() > 10 && shown > 2, "{} {shown}", blocks.len());
     for block in blocks {
         let is_mutation = block.text.contains("mutation");
         assert!(
@@ -106,9 +106,7 @@ async fn what_a_reader_pastes_does_what_the_readme_says(app: &TestApp) {
         let refused = refusals(&answer);
         assert!(refused.is_empty(), "README.md:{}: {refused:?}", block.line);
         if let Some(shown) = block.answer {
-            if answer != shown {
-                println!("README.md:{}\n{answer}", block.line);
-            }
+            assert_eq!(answer, shown, "README.md:{}", block.line);
         }
         app.run_jobs().await;
     }
