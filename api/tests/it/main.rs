@@ -30,6 +30,7 @@ mod order;
 mod pausing;
 mod privacy;
 mod progress;
+mod readme;
 mod retraction;
 mod sandbox;
 mod schema;
