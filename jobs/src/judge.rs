@@ -151,6 +151,11 @@ pub async fn judge(
         if case.compiled.is_built_on_others {
             judged.touched.push(*key);
         }
+        let above = case.catalogue.built_on(&case.compiled.incentive.key);
+        let above = above.filter(|above| above.program.state() != ProgramState::Paused);
+        judged
+            .built_on
+            .extend(above.map(|above| (key.0, key.1, above.incentive.id)));
         if is_shaken(verdict) {
             let own = |row: &&achievement::Model| (row.employer_id, row.member_id, row.incentive_id) == *key;
             let standing: Vec<achievement::Model> = standing.iter().filter(own).cloned().collect();

@@ -255,7 +255,8 @@ async fn thirty_days_pass_in_a_moment(app: &TestApp) {
     }
     lab.members(&["ada"]).await;
     for number in 0..30 {
-        let day = chrono::NaiveDate::from_ymd_opt(2026, 11, 22).unwrap() + chrono::Days::new(number);
+        let first = chrono::NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
+        let day = first.checked_add_days(chrono::Days::new(number)).unwrap();
         lab.advance(&format!("{day}T20:00:00Z")).await;
         lab.did([event(&format!("{day}"), "ada", &format!("{day}T10:00:00Z")).of("walked")])
             .await;

@@ -249,10 +249,14 @@ async fn a_sandbox_is_late_by_its_own_clock(app: &TestApp) {
 async fn what_is_built_on_another_program_is_made_up_for_after_a_pause(app: &TestApp) {
     let world = each(app).await;
     world.program(json!({"key": "badges"})).await;
+    let (structure, limit) = (json!({"immediate": true}), json!({"once": true}));
+    world
+        .incentive(incentive_input("first", "meditation.completed", structure, limit))
+        .await;
     let mut built = incentive_input(
         "badge",
         "meditation.completed",
-        json!({"achievements": {"of": ["each"]}}),
+        json!({"achievements": {"of": ["first"]}}),
         json!({"once": true}),
     );
     built["program"] = json!("badges");
@@ -263,7 +267,7 @@ async fn what_is_built_on_another_program_is_made_up_for_after_a_pause(app: &Tes
     world.did([at("2026-11-19T10:00:00Z")]).await;
     assert_eq!(
         (
-            world.times("ada", "each").await,
+            world.times("ada", "first").await,
             world.times("ada", "badge").await
         ),
         (1, 0)

@@ -153,7 +153,8 @@ impl Incentive {
                 let within = TimeDelta::hours(hours);
                 let is_there = outer.iter().any(|first| {
                     outer.iter().any(|last| {
-                        *last - *first <= within && inner.iter().any(|middle| first < middle && middle < last)
+                        last.signed_duration_since(*first) <= within
+                            && inner.iter().any(|middle| first < middle && middle < last)
                     })
                 });
                 vec![NaiveDate::MIN; usize::from(is_there)]
@@ -229,7 +230,9 @@ fn matching(first: &[DateTime<Utc>], then: &[DateTime<Utc>], within: TimeDelta) 
     let fits: Vec<Vec<usize>> = first
         .iter()
         .map(|one| {
-            let is_fit = |(_, other): &(usize, &DateTime<Utc>)| one < *other && **other - *one <= within;
+            let is_fit = |(_, other): &(usize, &DateTime<Utc>)| {
+                one < *other && other.signed_duration_since(*one) <= within
+            };
             then.iter()
                 .enumerate()
                 .filter(is_fit)
