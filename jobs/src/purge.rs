@@ -9,7 +9,7 @@
 //! - a retraction, when no event that it names can come any more;
 //! - of progress what no later event can change, and all of it where nothing is left that could matter.
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use entity::clock::Timestamp;
 use entity::id::EmployerId;
 use entity::page::Page;
@@ -163,7 +163,8 @@ async fn tidy_progress(context: &Context, now: DateTime<Utc>) -> Result<u64, DbE
     let mut after: Option<CaseKey> = None;
     loop {
         // The shortest horizon there is; each employer's own is looked at row by row.
-        let updated_before = now - chrono::TimeDelta::days(Catalogue::SHORTEST_HORIZON_DAYS);
+        let shortest = TimeDelta::days(Catalogue::SHORTEST_HORIZON_DAYS);
+        let updated_before = now.checked_sub_signed(shortest).unwrap_or(DateTime::UNIX_EPOCH);
         let rows =
             progress::list_stale(context.db.read(), after, updated_before.into(), PROGRESS_BATCH).await?;
         let Some(last) = rows.last().map(key) else {

@@ -6,6 +6,8 @@
 mod derive;
 mod tell;
 
+pub use derive::{Stand, standing_of};
+
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};

@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use entity::achievement;
 use entity::contribution::{self, Role};
-use entity::id::IncentiveId;
+use entity::id::{IncentiveId, MemberId};
 use entity::program::ProgramState;
 use entity::progress;
 use rust_decimal::Decimal;
@@ -19,7 +19,7 @@ use super::{Earned, Lost, Reason, Written};
 use crate::catalogue::{Catalogue, Compiled, Employers};
 use crate::judge::{Budgets, CaseKey};
 use crate::outcome::RetractionPolicy;
-use crate::rules::{self, Award, Change, Evidence, Terms, calendar};
+use crate::rules::{self, Award, Change, Evaluation, Evidence, Terms, calendar};
 use crate::why::{Contributing, Why};
 
 /// What follows from achievements that have come and gone.
@@ -56,22 +56,7 @@ pub(super) async fn derive(
     if affected.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let wanted: BTreeSet<CaseKey> = affected
-        .iter()
-        .flat_map(|((employer, member, own), (catalogue, compiled))| {
-            let instant = catalogue.employer.now(now);
-            let of = basis(catalogue, compiled, instant);
-            of.into_iter()
-                .chain([*own])
-                .map(|incentive| (*employer, *member, incentive))
-        })
-        .collect();
-    let wanted: Vec<CaseKey> = wanted.into_iter().collect();
-    let mut standing: HashMap<CaseKey, Vec<achievement::Model>> = HashMap::new();
-    for row in achievement::list_standing(connection, &wanted).await? {
-        let key = (row.employer_id, row.member_id, row.incentive_id);
-        standing.entry(key).or_default().push(row);
-    }
+    let standing = standing(connection, &affected, now).await?;
     let stopped = stops(connection, &affected).await?;
     let (mut earned, mut lost) = (Vec::new(), Vec::new());
     for (key, (catalogue, compiled)) in affected {
@@ -109,6 +94,79 @@ pub(super) async fn derive(
         }
     }
     Ok((earned, lost))
+}
+
+/// How a member stands with an incentive that is built on others.
+#[derive(Debug, Clone)]
+pub struct Stand {
+    /// What stands for the progress that such an incentive does not keep.
+    pub progress: String,
+    /// How many achievements the member has of it.
+    pub earned: u32,
+}
+
+/// How a member stands with those of the incentives of an employer that are built on others; two or three statements however many.
+pub async fn standing_of(
+    connection: &impl ConnectionTrait,
+    catalogue: &Catalogue,
+    member: MemberId,
+    now: DateTime<Utc>,
+) -> Result<HashMap<IncentiveId, Stand>, DbErr> {
+    let employer = catalogue.employer.id;
+    let affected: BTreeMap<CaseKey, (&Catalogue, &Compiled)> = catalogue
+        .incentives()
+        .iter()
+        .filter(|compiled| compiled.is_built_on_others)
+        .map(|compiled| ((employer, member, compiled.incentive.id), (catalogue, compiled)))
+        .collect();
+    if affected.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let standing = standing(connection, &affected, now).await?;
+    let stopped = stops(connection, &affected).await?;
+    let stands = affected.into_iter().filter_map(|(key, (catalogue, compiled))| {
+        let found = Found {
+            key,
+            catalogue,
+            compiled,
+            stopped_on: stopped.get(&key).copied(),
+            standing: &standing,
+            now: catalogue.employer.now(now),
+        };
+        let version = compiled.current(found.now)?;
+        let evaluation = found.evaluation(version.number, &found.evidence())?;
+        let stand = Stand {
+            progress: evaluation.progress,
+            earned: u32::try_from(standing.get(&key).map_or(0, Vec::len)).unwrap_or(u32::MAX),
+        };
+        Some((compiled.incentive.id, stand))
+    });
+    Ok(stands.collect())
+}
+
+/// The achievements that stand of the incentives in question and of those they are built on.
+async fn standing(
+    connection: &impl ConnectionTrait,
+    affected: &BTreeMap<CaseKey, (&Catalogue, &Compiled)>,
+    now: DateTime<Utc>,
+) -> Result<HashMap<CaseKey, Vec<achievement::Model>>, DbErr> {
+    let wanted: BTreeSet<CaseKey> = affected
+        .iter()
+        .flat_map(|((employer, member, own), (catalogue, compiled))| {
+            let instant = catalogue.employer.now(now);
+            let of = basis(catalogue, compiled, instant);
+            of.into_iter()
+                .chain([*own])
+                .map(|incentive| (*employer, *member, incentive))
+        })
+        .collect();
+    let wanted: Vec<CaseKey> = wanted.into_iter().collect();
+    let mut standing: HashMap<CaseKey, Vec<achievement::Model>> = HashMap::new();
+    for row in achievement::list_standing(connection, &wanted).await? {
+        let key = (row.employer_id, row.member_id, row.incentive_id);
+        standing.entry(key).or_default().push(row);
+    }
+    Ok(standing)
 }
 
 /// The incentives that an incentive is built on at an instant.
@@ -184,23 +242,8 @@ impl Found<'_> {
     fn judge(&self) -> Option<Option<Earned>> {
         let version = self.compiled.current(self.now)?;
         let ready = version.ready.as_ref().ok()?;
-        let mut firsts: Vec<(NaiveDate, IncentiveId)> = basis(self.catalogue, self.compiled, self.now)
-            .into_iter()
-            .filter_map(|incentive| Some((self.first_earned(incentive)?, incentive)))
-            .collect();
-        firsts.sort_unstable();
-        let evidence: Vec<Evidence> = firsts.iter().map(|(day, _)| one_on(*day)).collect();
-        let change = Change {
-            added: &evidence,
-            ..Change::default()
-        };
-        let terms = Terms {
-            horizon: NaiveDate::MIN,
-            revocable: true,
-            allowance: None,
-        };
-        let editions = self.compiled.editions();
-        let evaluation = rules::evaluate(&editions, version.number, None, &change, terms).ok()?;
+        let evidence = self.evidence();
+        let evaluation = self.evaluation(version.number, &evidence)?;
         let award = evaluation.awards.into_iter().next()?;
         let Some(achievement) = &ready.achievement else {
             return Some(None);
@@ -219,6 +262,30 @@ impl Found<'_> {
             award,
             why,
         }))
+    }
+
+    /// What counts: for each of the incentives it is built on the day it was first earned, in the order of the days.
+    fn evidence(&self) -> Vec<Evidence> {
+        let basis = basis(self.catalogue, self.compiled, self.now);
+        let mut firsts: Vec<NaiveDate> = basis
+            .into_iter()
+            .filter_map(|incentive| self.first_earned(incentive))
+            .collect();
+        firsts.sort_unstable();
+        firsts.into_iter().map(one_on).collect()
+    }
+
+    fn evaluation(&self, version: i32, evidence: &[Evidence]) -> Option<Evaluation> {
+        let change = Change {
+            added: evidence,
+            ..Change::default()
+        };
+        let terms = Terms {
+            horizon: NaiveDate::MIN,
+            revocable: true,
+            allowance: None,
+        };
+        rules::evaluate(&self.compiled.editions(), version, None, &change, terms).ok()
     }
 
     /// The first day on which an achievement of another incentive that counts was earned.

@@ -230,12 +230,8 @@ impl Amounts {
                 }
             }
         }
-        // What is over from an earlier day may be nothing.
-        if completion.nth > 1 || (rest.is_zero() && reach < completion.day) {
-            completion.day
-        } else {
-            reach
-        }
+        // What is over from the days before may be nothing; and one event may end the step it began on and several more.
+        if rest.is_zero() { completion.day } else { reach }
     }
 
     /// The evidence that fills the step which `completion` ends: from where the step before it ended.

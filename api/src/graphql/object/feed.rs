@@ -16,7 +16,8 @@ use crate::graphql::scalar::{BigInt, DateTime};
 pub enum FeedEntryKind {
     /// A member has earned an achievement.
     AchievementEarned,
-    /// An achievement was taken back that this feed has told of.
+    /// An achievement was taken back that this feed has told of: the entry has another id and position, the achievement the same id.
+    /// It does not come back; who earns it again has a new one.
     AchievementRevoked,
 }
 
@@ -56,7 +57,8 @@ impl FeedEntry {
         self.entry.recorded_at.into()
     }
 
-    /// The achievement it tells of; null for other kinds.
+    /// The achievement it tells of, as it tells it: an entry never changes, so the one of the earning goes on saying `EARNED`. Null for
+    /// kinds that tell of something else.
     async fn achievement(&self) -> Option<Achievement> {
         Some(Achievement::of_partner(&self.entry))
     }

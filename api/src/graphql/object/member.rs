@@ -63,7 +63,8 @@ pub struct Member(pub member::Model);
 pub struct Progress {
     /// The incentive.
     incentive: Incentive,
-    /// How far towards the next award, in the unit of the structure: periods of a streak, events of an immediate one.
+    /// How far towards the next award, in the unit of the structure: periods of a streak, events of an immediate one or a count, the
+    /// sum of a total, steps of a sequence, achievements.
     current: Decimal,
     /// How much the next award takes, in the same unit.
     required: Decimal,
@@ -75,6 +76,10 @@ pub struct Progress {
     last_counted_on: Option<Date>,
     /// Until when the next step still counts, exclusive; null: nothing runs out.
     deadline: Option<DateTime>,
+    /// What is missing for the next award, and until when, in a sentence, for people. Not for programs: it may change.
+    missing: String,
+    /// From this instant on nothing counts for the member, by the incentive's `unless`; null: the member was not stopped.
+    stopped_from: Option<DateTime>,
 }
 
 /// A member of an employer. Never shown to a partner.
@@ -162,8 +167,8 @@ impl Member {
         Ok(connection(slice, |row| row.id, node))
     }
 
-    /// How far the member is with each incentive of the active programs, but for retired ones, in the order of their making. An
-    /// administrator does not see what is sensitive. Scope: `achievements:read`, `member:self` or `member:any`.
+    /// Why not yet: how far the member is with each incentive of the active and the paused programs, but for retired ones, in the order
+    /// of their making. An administrator does not see what is sensitive. Scope: `achievements:read`, `member:self` or `member:any`.
     #[graphql(guard = "Requires::<access::ReadMemberProgress>::new()")]
     async fn progress(&self, context: &Context<'_>) -> Result<Vec<Progress>, ApiError> {
         let views = domain::member::progress(app(context)?, permit(context)?, &self.0).await?;
@@ -177,6 +182,8 @@ impl Member {
                 run_started_on: progress.view.run_started_on.map(Date),
                 last_counted_on: progress.view.last_counted_on.map(Date),
                 deadline: progress.deadline.map(DateTime),
+                missing: progress.missing,
+                stopped_from: progress.view.stopped_from.map(DateTime),
             })
             .collect())
     }
