@@ -13,6 +13,7 @@ pub mod incentive;
 pub mod member;
 pub mod partner;
 pub mod program;
+pub mod simulation;
 pub mod stock_menu;
 pub mod tenant;
 
@@ -86,6 +87,12 @@ impl Fault {
             message: message.into(),
             path: path.iter().map(|&field| field.to_owned()).collect(),
         }
+    }
+
+    /// The same fault as seen from further out.
+    pub fn under(mut self, path: &[&str]) -> Self {
+        self.path.splice(0..0, path.iter().map(|&field| field.to_owned()));
+        self
     }
 
     /// An unacceptable value.

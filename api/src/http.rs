@@ -19,12 +19,16 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use self::graphql::{AuthFailure, Door};
+use self::graphql::{AuthFailure, Bounds, Door};
 use self::websocket::Sockets;
 use crate::app::App;
+use crate::auth::access;
 use crate::auth::viewer::Viewer;
 use crate::graphql::PlauditSchema;
 use crate::graphql::loader::Nouns;
+
+/// Bytes of a request of whoever may ask for a dry run: ten thousand sample events of four hundred bytes.
+const SIMULATION_BYTES: usize = 4 * 1024 * 1024;
 
 /// Every address of the application.
 pub fn router(app: &Arc<App>) -> Router {
@@ -101,6 +105,15 @@ impl Door for AppDoor {
 
     fn client(&self, viewer: &Arc<Viewer>) -> String {
         viewer.client_id.clone()
+    }
+
+    fn body_bytes(&self, viewer: Option<&Arc<Viewer>>, bounds: &Bounds) -> usize {
+        let may_simulate = |viewer: &Arc<Viewer>| viewer.permit::<access::Simulate>().is_ok();
+        if viewer.is_some_and(may_simulate) {
+            SIMULATION_BYTES
+        } else {
+            bounds.body_bytes
+        }
     }
 
     fn now(&self) -> DateTime<Utc> {

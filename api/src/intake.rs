@@ -23,11 +23,13 @@ use entity::clock::Clock;
 use entity::db::{Db, Kind};
 use entity::id::{EmployerId, Ids};
 use jobs::wake::Wakes;
+use sea_orm::{ConnectionTrait, DbErr};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use crate::domain::{self, Fault};
 use check::Candidate;
+pub use menu::Menu;
 pub use schema::check as check_schema;
 
 /// Events in one request.
@@ -70,6 +72,7 @@ struct Request {
 #[derive(Clone)]
 pub struct Intake {
     requests: mpsc::Sender<Request>,
+    menus: Arc<menu::Menus>,
 }
 
 /// What committers work with.
@@ -87,12 +90,13 @@ impl Intake {
     pub fn start(db: &Db, clock: &Clock, ids: &Ids, wakes: &Wakes, tasks: &TaskTracker) -> Self {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
+        let menus: Arc<menu::Menus> = Arc::default();
         let committer = Committer {
             db: db.clone(),
             clock: clock.clone(),
             ids: ids.clone(),
             wakes: wakes.clone(),
-            menus: Arc::default(),
+            menus: Arc::clone(&menus),
         };
         // On PostgreSQL a second group is put together while the first one's commit waits for the disk; SQLite has one writer.
         let committers = if db.kind() == Kind::Postgres { 2 } else { 1 };
@@ -100,7 +104,20 @@ impl Intake {
             let (committer, waiting) = (committer.clone(), Arc::clone(&waiting));
             tasks.spawn(async move { committer.run(&waiting).await });
         }
-        Self { requests }
+        Self { requests, menus }
+    }
+
+    /// The menu of an employer, by which its events are judged; none: there is no such employer.
+    pub async fn menu(
+        &self,
+        connection: &impl ConnectionTrait,
+        employer: EmployerId,
+    ) -> Result<Option<Arc<Menu>>, DbErr> {
+        Ok(self
+            .menus
+            .load(connection, vec![employer])
+            .await?
+            .remove(&employer))
     }
 
     /// Offers events of one employer and waits until what was accepted of them is durable. The results are in the order of the

@@ -111,22 +111,34 @@ pub async fn list_by_external_ids(
     connection: &impl ConnectionTrait,
     wanted: &[(EmployerId, String)],
 ) -> Result<Vec<Model>, DbErr> {
-    let rows = Rows::new()
-        .id("employer_id", wanted.iter().map(|(employer, _)| *employer))
-        .text(
-            "external_id",
-            wanted.iter().map(|(_, external_id)| external_id.as_str()),
-        );
-    let sql = Sql::on(connection, "SELECT member.* FROM ").rows(rows).push(
-        " AS wanted JOIN member ON member.employer_id = wanted.employer_id AND member.external_id = wanted.external_id
-         WHERE member.erased_at IS NULL",
-    );
+    let sql = by_external_ids(connection, wanted);
     let sql = match Kind::of(connection) {
         Kind::Sqlite => sql,
         // The lock that the foreign keys take anyway: of all that happens to a member only an erasure waits for it.
         Kind::Postgres => sql.push(" FOR KEY SHARE OF member"),
     };
     sql.all(connection).await
+}
+
+/// As [`list_by_external_ids`], for whoever only looks: nobody waits for it.
+pub async fn peek_by_external_ids(
+    connection: &impl ConnectionTrait,
+    wanted: &[(EmployerId, String)],
+) -> Result<Vec<Model>, DbErr> {
+    by_external_ids(connection, wanted).all(connection).await
+}
+
+fn by_external_ids(connection: &impl ConnectionTrait, wanted: &[(EmployerId, String)]) -> Sql {
+    let rows = Rows::new()
+        .id("employer_id", wanted.iter().map(|(employer, _)| *employer))
+        .text(
+            "external_id",
+            wanted.iter().map(|(_, external_id)| external_id.as_str()),
+        );
+    Sql::on(connection, "SELECT member.* FROM ").rows(rows).push(
+        " AS wanted JOIN member ON member.employer_id = wanted.employer_id AND member.external_id = wanted.external_id
+         WHERE member.erased_at IS NULL",
+    )
 }
 
 /// The members of these ids, in no order; one statement however many.

@@ -105,14 +105,7 @@ impl Catalogue {
             .filter_map(|incentive| {
                 let program = programs.get(&incentive.program_id)?.clone();
                 let versions = versions.remove(&incentive.id)?;
-                let ready = || versions.iter().filter_map(|version| version.ready.as_ref().ok());
-                Some(Compiled {
-                    can_stop: ready().any(|ready| ready.incentive.can_stop()),
-                    is_built_on_others: ready().any(|ready| !ready.incentive.of().is_empty()),
-                    incentive,
-                    program,
-                    versions,
-                })
+                Some(Compiled::new(incentive, program, versions))
             })
             .collect();
         let mut by_event_type: HashMap<String, Vec<usize>> = HashMap::new();
@@ -243,6 +236,22 @@ impl Catalogue {
 }
 
 impl Compiled {
+    /// An incentive that is not there yet, with its only version.
+    pub fn draft(incentive: incentive::Model, program: program::Model, version: incentive::Version) -> Self {
+        Self::new(incentive, program, vec![Version::compile(version)])
+    }
+
+    fn new(incentive: incentive::Model, program: program::Model, versions: Vec<Version>) -> Self {
+        let ready = || versions.iter().filter_map(|version| version.ready.as_ref().ok());
+        Self {
+            can_stop: ready().any(|ready| ready.incentive.can_stop()),
+            is_built_on_others: ready().any(|ready| !ready.incentive.of().is_empty()),
+            incentive,
+            program,
+            versions,
+        }
+    }
+
     /// The version in force when an event occurred, if that version names the event's type and nothing had ended by then.
     pub fn version_at(&self, occurred_at: DateTime<Utc>, event_type: &str) -> Option<&Version> {
         let instant = Timestamp::from(occurred_at);

@@ -6,6 +6,8 @@
 //! The caller holds the locks of the members.
 
 mod case;
+mod happening;
+mod simulate;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,10 +19,12 @@ use entity::progress::{self, Progress};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::record::{Earned, Lost, Reason};
-use crate::rules::{self, Award, Evidence};
+use crate::rules::{self, Award, Evidence, Revocation};
 use crate::why::{self, Why};
 pub use case::Case;
 use case::{Known, Verdict};
+pub use happening::Happening;
+pub use simulate::{AWARDS_MAX, Simulated, simulate};
 
 mod budget;
 pub use budget::Budgets;
@@ -285,7 +289,8 @@ fn revoked(
     let mut gone = Vec::new();
     for revocation in &verdict.revoked {
         let is_named = |row: &achievement::Model| {
-            row.period_key == revocation.period_key && u32::try_from(row.ordinal) == Ok(revocation.ordinal)
+            let ordinal = u32::try_from(row.ordinal).unwrap_or(u32::MAX);
+            revokes(revocation, &row.period_key, ordinal)
         };
         // An edit of the limit changes the keys; then the latest achievement is the one that goes.
         let named = standing.iter().position(is_named);
@@ -294,6 +299,11 @@ fn revoked(
         }
     }
     (gone, standing)
+}
+
+/// Whether a revocation is of the award of this key.
+fn revokes(revocation: &Revocation, period_key: &str, ordinal: u32) -> bool {
+    revocation.period_key == period_key && revocation.ordinal == ordinal
 }
 
 /// The rows that count after a verdict, by day; within a day, what is new comes last.

@@ -6,7 +6,7 @@
 mod derive;
 mod tell;
 
-pub use derive::standing;
+pub use derive::{Stand, standing_of};
 
 use std::collections::HashSet;
 

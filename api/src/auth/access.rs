@@ -131,6 +131,7 @@ operations! {
     CreateIncentive = "Mutation.createIncentive": [ProgramsWrite, Operator];
     PublishIncentive = "Mutation.publishIncentive": [ProgramsWrite, Operator];
     RetireIncentive = "Mutation.retireIncentive": [ProgramsWrite, Operator];
+    Simulate = "Query.simulate": [ProgramsWrite, Operator];
     AdvanceClock = "Mutation.advanceClock": [ProgramsWrite, Operator];
     GrantPartner = "Mutation.grantPartner": [ProgramsWrite, Operator];
     RevokeGrant = "Mutation.revokeGrant": [ProgramsWrite, Operator];

@@ -77,22 +77,24 @@ struct Checked {
     sensitive: bool,
 }
 
-/// Creates an incentive with its first version, in force from ever: the dates of its program bound it.
+/// An incentive that was checked in all respects but whether its key is free, with its first version.
+pub(super) struct Draft {
+    /// The employer.
+    pub employer: employer::Model,
+    /// The program.
+    pub program: program::Model,
+    /// The incentive.
+    pub incentive: Model,
+    /// Its first version, in force from ever: the dates of its program bound it.
+    pub first: Version,
+}
+
+/// Creates an incentive with its first version.
 pub async fn create(app: &App, permit: Permit<access::CreateIncentive>, input: Create) -> Outcome<Model> {
-    let mut faults = Vec::new();
-    validate::key(&["key"], &input.key, &mut faults);
-    check_words(&input.name, input.description.as_deref(), &mut faults);
-    check_outcomes(&input.rule.outcomes, &mut faults);
-    require_none(faults)?;
+    check_form(&input)?;
     let txn = app.db.write_txn().await?;
-    let employer = tenant::resolve(&*txn, permit.viewer(), input.employer.as_deref()).await?;
-    let now = employer.now(app.clock.now());
-    let unknown = || Fault::not_found(&["program"], "the employer has no program of this key");
-    let program = program::find_by_key(&*txn, employer.id, &input.program)
-        .await?
-        .ok_or_else(unknown)?;
-    require_open(&program)?;
-    let rule = checked(&*txn, &employer, None, now, input.rule).await?;
+    let draft = draft(app, &*txn, permit.viewer(), input).await?;
+    let (employer, incentive) = (draft.employer, draft.incentive);
     if incentive::count(&*txn, employer.id).await? >= PER_EMPLOYER {
         return Err(Fault::new(
             FaultCode::TooMany,
@@ -101,6 +103,43 @@ pub async fn create(app: &App, permit: Permit<access::CreateIncentive>, input: C
         )
         .into());
     }
+    if !incentive::insert(&*txn, incentive.clone(), draft.first).await? {
+        return Err(Fault::new(
+            FaultCode::KeyTaken,
+            &["key"],
+            "the employer has an incentive of this key",
+        )
+        .into());
+    }
+    employer::touch_catalogue(&*txn, employer.id).await?;
+    txn.commit().await?;
+    Ok(incentive)
+}
+
+/// Checks what can be checked of a new incentive without a look at anything else.
+pub(super) fn check_form(input: &Create) -> Outcome<()> {
+    let mut faults = Vec::new();
+    validate::key(&["key"], &input.key, &mut faults);
+    check_words(&input.name, input.description.as_deref(), &mut faults);
+    check_outcomes(&input.rule.outcomes, &mut faults);
+    require_none(faults)
+}
+
+/// Checks the rest of a new incentive and makes it ready to be stored.
+pub(super) async fn draft(
+    app: &App,
+    connection: &impl ConnectionTrait,
+    viewer: &Viewer,
+    input: Create,
+) -> Outcome<Draft> {
+    let employer = tenant::resolve(connection, viewer, input.employer.as_deref()).await?;
+    let now = employer.now(app.clock.now());
+    let unknown = || Fault::not_found(&["program"], "the employer has no program of this key");
+    let program = program::find_by_key(connection, employer.id, &input.program)
+        .await?
+        .ok_or_else(unknown)?;
+    require_open(&program)?;
+    let rule = checked(connection, &employer, None, now, input.rule).await?;
     let incentive = Model {
         employer_id: employer.id,
         id: app.ids.next(),
@@ -122,17 +161,12 @@ pub async fn create(app: &App, permit: Permit<access::CreateIncentive>, input: C
         restarts: false,
         published_at: now.into(),
     };
-    if !incentive::insert(&*txn, incentive.clone(), first).await? {
-        return Err(Fault::new(
-            FaultCode::KeyTaken,
-            &["key"],
-            "the employer has an incentive of this key",
-        )
-        .into());
-    }
-    employer::touch_catalogue(&*txn, employer.id).await?;
-    txn.commit().await?;
-    Ok(incentive)
+    Ok(Draft {
+        employer,
+        program,
+        incentive,
+        first,
+    })
 }
 
 /// Publishes a new version of an incentive; returns the incentive with the number of the version.

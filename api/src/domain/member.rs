@@ -4,11 +4,15 @@ mod register;
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use entity::id::{EmployerId, EventTypeId, KeptEventId, MemberId};
 use entity::member::{self, Model};
 use entity::page::{Page, Slice};
+use entity::program::ProgramState;
 use entity::{db, event_type, kept_event};
 use jobs::catalogue::Compiled;
+use jobs::record::{self, Stand};
 use jobs::rules::{self, Deadline, ProgressView, calendar};
 
 use super::achievement::{require_within, sees_sensitive};
@@ -59,14 +63,14 @@ pub struct IncentiveProgress {
     pub incentive: entity::incentive::Model,
     /// How far.
     pub view: ProgressView,
-    /// Until when the next step still counts.
-    pub deadline: Option<chrono::DateTime<chrono::Utc>>,
     /// What is missing, in a sentence.
     pub missing: String,
+    /// Until when the next step still counts.
+    pub deadline: Option<DateTime<Utc>>,
 }
 
-/// How far a member is with each incentive of the employer's active programs that is not retired, in the order of their making.
-/// Sensitive incentives are left out for whoever may not see them by person.
+/// How far a member is with each incentive of the employer's active and paused programs that is not retired, in the order of their
+/// making. Sensitive incentives are left out for whoever may not see them by person.
 pub async fn progress(
     app: &App,
     permit: Permit<access::ReadMemberProgress>,
@@ -88,54 +92,73 @@ pub async fn progress(
         .into_iter()
         .map(|row| (row.incentive_id, row.state))
         .collect();
+    let stands = record::standing_of(db, catalogue, member.id, real).await?;
     let zone = member
         .time_zone
         .as_deref()
         .unwrap_or(&catalogue.employer.time_zone);
-    let zone: chrono_tz::Tz = zone.parse().unwrap_or(chrono_tz::Tz::UTC);
+    let zone: Tz = zone.parse().unwrap_or(Tz::UTC);
     let sees_sensitive = sees_sensitive(permit.viewer());
     let visible = |compiled: &&Compiled| {
-        compiled.program.state() == entity::program::ProgramState::Active
-            && compiled.incentive.retired_at.is_none()
+        matches!(
+            compiled.program.state(),
+            ProgramState::Active | ProgramState::Paused
+        ) && compiled.incentive.retired_at.is_none()
             && (sees_sensitive || !compiled.incentive.sensitive)
     };
-    let today = |compiled: &Compiled| {
-        calendar::program_day(calendar::civil(now, zone), compiled.program.day_starts_at())
+    let views = catalogue
+        .incentives()
+        .iter()
+        .filter(visible)
+        .filter_map(|compiled| {
+            let incentive = compiled.incentive.id;
+            let state = states.get(&incentive).map(String::as_str);
+            progress_with(compiled, state, stands.get(&incentive), (now, zone))
+        });
+    Ok(views.collect())
+}
+
+/// How far a member is with an incentive of which this much is stored; none where nobody can tell.
+fn progress_with(
+    compiled: &Compiled,
+    state: Option<&str>,
+    stand: Option<&Stand>,
+    (now, zone): (DateTime<Utc>, Tz),
+) -> Option<IncentiveProgress> {
+    let version = compiled.current(now)?;
+    let rule = &version.ready.as_ref().ok()?.incentive;
+    let day_starts_at = compiled.program.day_starts_at();
+    let today = calendar::program_day(calendar::civil(now, zone), day_starts_at);
+    let view = match stand.filter(|_| !rule.of().is_empty()) {
+        None => rules::progress(&compiled.editions(), version.number, state, today),
+        // What is stored says only from when on the member is stopped.
+        Some(stand) => rules::stopped_from(state).and_then(|stopped_from| {
+            let view = rules::progress(&compiled.editions(), version.number, Some(&stand.progress), today)?;
+            Ok(ProgressView {
+                earned: stand.earned,
+                stopped_from,
+                ..view
+            })
+        }),
     };
-    let mut built_on = jobs::record::standing(db, catalogue, member.id, real, today).await?;
-    let mut views = Vec::new();
-    for compiled in catalogue.incentives().iter().filter(visible) {
-        let Some(version) = compiled.current(now) else {
-            continue;
-        };
-        let Ok(ready) = version.ready.as_ref() else {
-            continue;
-        };
-        let state = states.get(&compiled.incentive.id).map(String::as_str);
-        // What is built on achievements remembers nothing of its own.
-        let view = built_on.remove(&compiled.incentive.id).map_or_else(
-            || rules::progress(&compiled.editions(), version.number, state, today(compiled)),
-            Ok,
-        );
-        let view = match view {
-            Ok(view) => view,
-            Err(fault) => {
-                tracing::error!(incentive = %compiled.incentive.id, employer = %member.employer_id, fault = %fault, "progress cannot be read");
-                continue;
-            }
-        };
-        let deadline = view.deadline.map(|deadline| match deadline {
-            Deadline::EndOf(day) => calendar::day_end(day, compiled.program.day_starts_at(), zone),
-            Deadline::At(instant) => instant,
-        });
-        views.push(IncentiveProgress {
-            incentive: compiled.incentive.clone(),
-            missing: rules::missing(&ready.incentive, &view),
-            view,
-            deadline,
-        });
-    }
-    Ok(views)
+    let view = match view {
+        Ok(view) => view,
+        Err(fault) => {
+            let incentive = &compiled.incentive;
+            tracing::error!(incentive = %incentive.id, employer = %incentive.employer_id, fault = %fault, "progress cannot be read");
+            return None;
+        }
+    };
+    let deadline = view.deadline.map(|deadline| match deadline {
+        Deadline::EndOf(day) => calendar::day_end(day, day_starts_at, zone),
+        Deadline::At(instant) => instant,
+    });
+    Some(IncentiveProgress {
+        incentive: compiled.incentive.clone(),
+        missing: rules::missing(rule, &view),
+        view,
+        deadline,
+    })
 }
 
 /// A page of the member's kept events, with the keys of their types.

@@ -9,6 +9,10 @@ mod program;
 
 use async_graphql::{MaybeUndefined, MergedObject};
 
+// A dry run takes the same.
+pub use incentive::CreateIncentiveInput;
+pub use intake::EventInput;
+
 /// What can be changed.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]

@@ -4,6 +4,7 @@ mod feed;
 mod node;
 mod people;
 mod setup;
+mod simulation;
 
 use async_graphql::MergedObject;
 
@@ -14,5 +15,6 @@ pub struct Query(
     setup::SetupQuery,
     people::PeopleQuery,
     feed::FeedQuery,
+    simulation::SimulationQuery,
     node::NodeQuery,
 );

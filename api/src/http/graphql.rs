@@ -51,9 +51,8 @@ pub fn router<D: Door>(door: D) -> Router {
         Router::new()
     };
     let bounds = Arc::new(door.bounds());
-    let body_limit = DefaultBodyLimit::max(bounds.body_bytes);
     Router::new()
-        .route("/graphql", any(serve::<D>).layer(body_limit))
+        .route("/graphql", any(serve::<D>))
         .with_state(Gate { door, bounds })
         .merge(pages)
 }
@@ -165,7 +164,8 @@ async fn answer<D: Door>(gate: &Gate<D>, request: Request<Body>, id: &str) -> Re
     let parameters = if get {
         Parameters::from_uri(request.uri())
     } else {
-        Parameters::from_json(&body(gate, request).await?)
+        let most = gate.door.body_bytes(viewer.as_ref(), &gate.bounds);
+        Parameters::from_json(&body(gate, request, most).await?)
     };
     let parameters = parameters.map_err(|message| Refused::new(StatusCode::BAD_REQUEST, message))?;
     let prepared = match parameters.prepare(&gate.bounds.document) {
@@ -203,14 +203,14 @@ pub(super) async fn authenticate<D: Door>(
     }
 }
 
-async fn body<D: Door>(gate: &Gate<D>, request: Request<Body>) -> Result<Bytes, Refused> {
-    // The limit itself is the router's layer.
+async fn body<D: Door>(gate: &Gate<D>, mut request: Request<Body>, most: usize) -> Result<Bytes, Refused> {
+    DefaultBodyLimit::max(most).apply(&mut request);
     let read = timeout(gate.bounds.body_within, Bytes::from_request(request, &()));
     match read.await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Refused::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body is longer than {} bytes", gate.bounds.body_bytes),
+            format!("the body is longer than {most} bytes"),
         )),
         Ok(Err(_)) => Err(Refused::new(
             StatusCode::BAD_REQUEST,

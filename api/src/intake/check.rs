@@ -8,7 +8,7 @@ use entity::{employer, member};
 use jobs::rules::calendar;
 use serde_json::Value;
 
-use super::menu::MenuItem;
+use super::menu::{Menu, MenuItem};
 use crate::domain::{Fault, FaultCode};
 use crate::validate;
 
@@ -101,6 +101,17 @@ pub fn form(candidate: &Candidate) -> Result<WellFormed, Fault> {
         properties,
         properties_text,
         digest,
+    })
+}
+
+/// The type of a candidate on its employer's menu.
+pub fn item<'a>(candidate: &Candidate, menu: &'a Menu) -> Result<&'a MenuItem, Fault> {
+    menu.find(&candidate.event_type).ok_or_else(|| {
+        Fault::new(
+            FaultCode::UnknownEventType,
+            &["type"],
+            "the employer has no event type of this key",
+        )
     })
 }
 

@@ -265,13 +265,7 @@ impl Committer {
     ) -> Result<(Event, Timestamp), Fault> {
         let now = menu.employer.now(real);
         let candidate = item.candidate;
-        let menu_item = menu.find(&candidate.event_type).ok_or_else(|| {
-            Fault::new(
-                FaultCode::UnknownEventType,
-                &["type"],
-                "the employer has no event type of this key",
-            )
-        })?;
+        let menu_item = check::item(candidate, menu)?;
         let member = members
             .get(&(item.employer, candidate.member.clone()))
             .ok_or_else(|| {

@@ -8,9 +8,11 @@ on_both!(
     progress_says_how_far_until_when_and_how_often,
     progress_of_a_broken_run_starts_again,
     what_can_be_earned_no_more_has_no_deadline,
-    progress_shows_active_programs_only,
-    a_new_version_shows_how_far_members_are_before_their_next_event,
-    what_is_built_on_achievements_says_how_many_are_missing,
+    progress_shows_programs_that_are_active_or_paused,
+    progress_says_in_words_what_is_missing,
+    progress_says_from_when_on_nothing_counts,
+    progress_counts_the_achievements_that_an_incentive_is_earned_by,
+    progress_goes_on_by_a_version_that_keeps_it,
 );
 
 async fn progress(world: &World<'_>, member: &str) -> Vec<Value> {
@@ -99,7 +101,7 @@ async fn what_can_be_earned_no_more_has_no_deadline(app: &TestApp) {
     assert_eq!((&done["earned"], &done["deadline"]), (&json!(1), &Value::Null));
 }
 
-async fn progress_shows_active_programs_only(app: &TestApp) {
+async fn progress_shows_programs_that_are_active_or_paused(app: &TestApp) {
     let world = World::new(app).await;
     world
         .incentive(streak_input("shown", 2, json!({"once": true})))
@@ -122,89 +124,132 @@ async fn progress_shows_active_programs_only(app: &TestApp) {
         .map(|one| one["incentive"]["key"].clone())
         .collect();
     assert_eq!(keys, ["shown"]);
-}
-
-async fn missing(world: &World<'_>, member: &str, incentive: &str) -> (Value, Value) {
-    let query =
-        "query($id: String!) { member(externalId: $id) { progress { incentive { key } earned missing } } }";
-    let data = world
-        .member(member)
-        .await
-        .data(query, json!({"id": member}))
-        .await;
-    let all = data["member"]["progress"].as_array().unwrap();
-    let one = all
-        .iter()
-        .find(|one| one["incentive"]["key"] == incentive)
-        .unwrap();
-    (one["earned"].clone(), one["missing"].clone())
-}
-
-async fn a_new_version_shows_how_far_members_are_before_their_next_event(app: &TestApp) {
-    let world = World::new(app).await;
-    world.members(&["ada"]).await;
-    for key in ["kept", "anew"] {
-        world.incentive(streak_input(key, 5, json!({"once": true}))).await;
-    }
     world
-        .did(["2026-11-20", "2026-11-21"].map(|day| event(day, "ada", &format!("{day}T10:00:00Z"))))
+        .admin()
+        .change(
+            "pauseProgram",
+            json!({"program": "wellbeing"}),
+            "program { state }",
+        )
         .await;
-    app.pass(chrono::TimeDelta::seconds(1));
-    for (key, progress, text) in [
-        (
-            "kept",
-            "KEEP",
-            "Missing: 2 more days in a row, the next until 2026-11-22.",
-        ),
-        ("anew", "RESTART", "Missing: 4 days in a row."),
-    ] {
-        let version = json!({
-            "incentive": key, "progress": progress, "trigger": {"eventType": "meditation.completed"},
-            "structure": {"streak": {"length": 4}}, "outcomes": [{"achievement": {"title": "New"}}],
-        });
-        world.admin().change("publishIncentive", version, "version").await;
-        assert_eq!(missing(&world, "ada", key).await, (json!(0), json!(text)));
-    }
+    assert_eq!(progress(&world, "ada").await.len(), 1);
+    world
+        .admin()
+        .change("endProgram", json!({"program": "wellbeing"}), "program { state }")
+        .await;
+    assert_eq!(progress(&world, "ada").await, Vec::<Value>::new());
 }
 
-async fn what_is_built_on_achievements_says_how_many_are_missing(app: &TestApp) {
+/// What is said of a member beside the numbers: what is missing, and from when on nothing counts.
+async fn words(world: &World<'_>, member: &str) -> Vec<(String, Value)> {
+    let query = "query($id: String!) { member(externalId: $id) { progress { missing stoppedFrom } } }";
+    let caller = world.member(member).await;
+    let data = caller.data(query, json!({"id": member})).await;
+    let all = data["member"]["progress"].as_array().unwrap().iter();
+    all.map(|one| {
+        (
+            one["missing"].as_str().unwrap().to_owned(),
+            one["stoppedFrom"].clone(),
+        )
+    })
+    .collect()
+}
+
+async fn progress_says_in_words_what_is_missing(app: &TestApp) {
     let world = World::new(app).await;
+    world
+        .incentive(streak_input("five", 5, json!({"once": true})))
+        .await;
+    world
+        .incentive(streak_input("one", 1, json!({"once": true})))
+        .await;
     world.members(&["ada"]).await;
-    for (key, event_type) in [("calm", "meditation.completed"), ("customer", "order.completed")] {
-        let structure = json!({"immediate": true});
-        world
-            .incentive(incentive_input(key, event_type, structure, json!({"once": true})))
-            .await;
+    world
+        .did([20, 21].map(|day| event(&day.to_string(), "ada", &format!("2026-11-{day}T10:00:00Z"))))
+        .await;
+    let words = words(&world, "ada").await;
+    assert!(words[0].0.contains("3 more days in a row"), "{words:?}");
+    assert!(words[1].0.contains("Nothing is missing"), "{words:?}");
+    assert!(words.iter().all(|(_, stopped)| stopped.is_null()));
+}
+
+async fn progress_says_from_when_on_nothing_counts(app: &TestApp) {
+    let world = World::new(app).await;
+    let mut input = streak_input("five", 5, json!({"once": true}));
+    input["unless"] = json!([{"eventType": "registration.completed"}]);
+    world.incentive(input).await;
+    world.members(&["ada"]).await;
+    world
+        .did([
+            event("e1", "ada", "2026-11-20T10:00:00Z"),
+            event("stop", "ada", "2026-11-20T11:00:00Z").of("registration.completed"),
+            event("e2", "ada", "2026-11-21T10:00:00Z"),
+        ])
+        .await;
+    let (missing, stopped) = words(&world, "ada").await.remove(0);
+    assert_eq!(stopped, "2026-11-20T11:00:00Z");
+    assert!(missing.contains("Nothing counts any more"), "{missing}");
+    let counted = &progress(&world, "ada").await[0];
+    assert_eq!(counted["lastCountedOn"], "2026-11-20");
+}
+
+async fn progress_counts_the_achievements_that_an_incentive_is_earned_by(app: &TestApp) {
+    let world = World::new(app).await;
+    for (key, event_type) in [
+        ("calm", "meditation.completed"),
+        ("new", "registration.completed"),
+    ] {
+        let input = incentive_input(key, event_type, json!({"immediate": true}), json!({"once": true}));
+        world.incentive(input).await;
     }
     world
         .incentive(json!({
-            "program": "wellbeing", "key": "both", "name": "Both", "structure": {"achievements": {"of": ["calm", "customer"]}},
+            "program": "wellbeing", "key": "both", "name": "Both", "structure": {"achievements": {"of": ["calm", "new"]}},
             "outcomes": [{"achievement": {"title": "Both"}}],
         }))
         .await;
-    let both = async || missing(&world, "ada", "both").await;
-    assert_eq!(both().await, (json!(0), json!("Missing: all of 2 incentives.")));
-    world.did([event("m", "ada", "2026-11-20T10:00:00Z")]).await;
-    assert_eq!(
-        both().await,
-        (json!(0), json!("Missing: 1 more of the incentives."))
-    );
-    let order = json!({"order": "o", "total": 1, "currency": "EUR"});
+    world.members(&["ada"]).await;
+    let both = async || {
+        let last = progress(&world, "ada").await.remove(2);
+        let number = |field: &str| last[field].to_string().trim_matches('"').to_owned();
+        [number("current"), number("required"), number("earned")]
+    };
+    assert_eq!(both().await, ["0", "2", "0"]);
+    world.did([event("e1", "ada", "2026-11-20T10:00:00Z")]).await;
+    assert_eq!(both().await, ["1", "2", "0"]);
     world
-        .did([event("o", "ada", "2026-11-21T10:00:00Z")
-            .of("order.completed")
-            .set("properties", order)])
+        .did([event("e2", "ada", "2026-11-21T10:00:00Z").of("registration.completed")])
         .await;
-    let earned = "Nothing is missing: all there is to earn was earned.";
-    assert_eq!(both().await, (json!(1), json!(earned)));
-    let id = json!({"events": [{"id": "m"}]});
+    assert_eq!(both().await, ["2", "2", "1"]);
+    let retracted = json!({"events": [{"id": "e1"}]});
     world
         .backend()
-        .change("retractEvents", id, "results { status }")
+        .change("retractEvents", retracted, "results { status }")
         .await;
     app.run_jobs().await;
-    assert_eq!(
-        both().await,
-        (json!(0), json!("Missing: 1 more of the incentives."))
-    );
+    assert_eq!(both().await, ["1", "2", "0"]);
+}
+
+async fn progress_goes_on_by_a_version_that_keeps_it(app: &TestApp) {
+    let world = World::new(app).await;
+    let mut input = streak_input("run", 5, json!({"once": true}));
+    world.incentive(input.clone()).await;
+    world.members(&["ada"]).await;
+    world
+        .did([20, 21].map(|day| event(&day.to_string(), "ada", &format!("2026-11-{day}T10:00:00Z"))))
+        .await;
+    for (progress, expected) in [("KEEP", "2"), ("RESTART", "0")] {
+        app.pass(chrono::TimeDelta::minutes(1));
+        input = json!({
+            "incentive": "run", "trigger": input["trigger"], "structure": {"streak": {"length": 7}},
+            "outcomes": input["outcomes"], "progress": progress,
+        });
+        world
+            .admin()
+            .change("publishIncentive", input.clone(), "version")
+            .await;
+        let run = &self::progress(&world, "ada").await[0];
+        let numbers = (&run["current"], &run["required"]);
+        assert_eq!(numbers, (&json!(expected), &json!("7")), "{progress}");
+    }
 }

@@ -7,8 +7,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, NaiveDateTime, Utc};
-use entity::contribution::{Contribution, Role};
+use chrono::NaiveDateTime;
+use entity::contribution::Contribution;
 use entity::event::{Event, HELD};
 use entity::id::{EmployerId, Ids, IncentiveId, MemberId};
 use entity::program::ProgramState;
@@ -18,8 +18,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::Value;
 
 use crate::catalogue::{Catalogue, Compiled, Employers};
-use crate::judge::{Case, Cases};
-use crate::rules::{Evidence, Occurrence, calendar};
+use crate::judge::{Case, Cases, Happening};
 
 /// What a batch of events comes to before it is judged.
 pub(super) struct Opened<'a> {
@@ -37,7 +36,6 @@ pub(super) struct Opened<'a> {
 struct Read {
     properties: Value,
     local_time: NaiveDateTime,
-    occurred_at: DateTime<Utc>,
 }
 
 /// The attributes of the members of a batch; none of a member that was erased.
@@ -124,7 +122,6 @@ fn read(event: &Event) -> Option<Read> {
     Some(Read {
         properties: serde_json::from_str(&event.properties).ok()?,
         local_time: event.local_time.parse().ok()?,
-        occurred_at: event.occurred_at.instant(),
     })
 }
 
@@ -141,36 +138,28 @@ impl<'a> Opened<'a> {
         let Some(kind) = catalogue.event_type(event.event_type_id) else {
             return;
         };
+        let happening = Happening {
+            employer: event.employer_id,
+            member: event.member_id,
+            event_type: &kind.key,
+            source: &event.source,
+            event_id: &event.event_id,
+            occurred_at: event.occurred_at,
+            local_time: read.local_time,
+            time_zone: &event.time_zone,
+            properties: &read.properties,
+        };
         for compiled in catalogue.matching(&kind.key) {
             let incentive = compiled.incentive.id;
             if event.only_incentive_id.is_some_and(|only| only != incentive) {
                 continue;
             }
-            let day = calendar::program_day(read.local_time, compiled.program.day_starts_at());
-            if !compiled.program.covers(day) {
-                continue;
-            }
-            let Some(version) = compiled.version_at(read.occurred_at, &kind.key) else {
-                continue;
-            };
-            let occurrence = Occurrence {
-                event_type: &kind.key,
-                day,
-                occurred_at: read.occurred_at,
-                properties: &read.properties,
-            };
-            let evidence = match &version.ready {
-                Ok(ready) => match ready.incentive.evidence(&occurrence, attributes) {
-                    Ok(Some(evidence)) => evidence,
-                    Ok(None) => continue,
-                    Err(fault) => {
-                        self.fail(ids, event, incentive, fault.to_string());
-                        continue;
-                    }
-                },
-                // A broken version cannot say what it matches: the event waits for its repair.
+            let contribution = match happening.counts_for(compiled, attributes) {
+                Ok(Some(contribution)) => contribution,
+                Ok(None) => continue,
                 Err(reason) => {
-                    self.fail(ids, event, incentive, reason.clone());
+                    // The event waits for the repair of what cannot judge it.
+                    self.fail(ids, event, incentive, reason);
                     continue;
                 }
             };
@@ -181,7 +170,7 @@ impl<'a> Opened<'a> {
                 });
                 continue;
             }
-            self.add(catalogue, compiled, (index, event), version.number, &evidence);
+            self.add(catalogue, compiled, index, contribution);
         }
     }
 
@@ -189,32 +178,18 @@ impl<'a> Opened<'a> {
         &mut self,
         catalogue: &'a Catalogue,
         compiled: &'a Compiled,
-        (index, event): (usize, &Event),
-        version: i32,
-        evidence: &Evidence,
+        index: usize,
+        contribution: Contribution,
     ) {
-        let key = (event.employer_id, event.member_id, compiled.incentive.id);
+        let member = contribution.member_id;
+        let key = (contribution.employer_id, member, compiled.incentive.id);
         let case = self.cases.entry(key).or_insert_with(|| Case {
             catalogue,
             compiled,
-            member: event.member_id,
+            member,
             added: Vec::new(),
             removed: Vec::new(),
         });
-        let contribution = Contribution {
-            employer_id: event.employer_id,
-            member_id: event.member_id,
-            incentive_id: compiled.incentive.id,
-            source: event.source.clone(),
-            event_id: event.event_id.clone(),
-            version,
-            day: evidence.day,
-            time_zone: event.time_zone.clone(),
-            occurred_at: event.occurred_at,
-            amount: evidence.amount.to_string(),
-            steps: i32::try_from(evidence.steps).unwrap_or(i32::MAX),
-            role: if evidence.stops { Role::Stops } else { Role::Counts },
-        };
         case.added.push((index, contribution));
     }
 

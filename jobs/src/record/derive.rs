@@ -19,7 +19,7 @@ use super::{Earned, Lost, Reason, Written};
 use crate::catalogue::{Catalogue, Compiled, Employers};
 use crate::judge::{Budgets, CaseKey};
 use crate::outcome::RetractionPolicy;
-use crate::rules::{self, Award, Change, Evaluation, Evidence, ProgressView, Terms, calendar};
+use crate::rules::{self, Award, Change, Evaluation, Evidence, Terms, calendar};
 use crate::why::{Contributing, Why};
 
 /// What follows from achievements that have come and gone.
@@ -56,7 +56,7 @@ pub(super) async fn derive(
     if affected.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let standing = standing_of(connection, &affected, now).await?;
+    let standing = standing(connection, &affected, now).await?;
     let stopped = stops(connection, &affected).await?;
     let (mut earned, mut lost) = (Vec::new(), Vec::new());
     for (key, (catalogue, compiled)) in affected {
@@ -96,47 +96,56 @@ pub(super) async fn derive(
     Ok((earned, lost))
 }
 
-/// How far a member is with the incentives of an employer that are built on achievements; one that cannot say so is left out.
-pub async fn standing(
+/// How a member stands with an incentive that is built on others.
+#[derive(Debug, Clone)]
+pub struct Stand {
+    /// What stands for the progress that such an incentive does not keep.
+    pub progress: String,
+    /// How many achievements the member has of it.
+    pub earned: u32,
+}
+
+/// How a member stands with those of the incentives of an employer that are built on others; two or three statements however many.
+pub async fn standing_of(
     connection: &impl ConnectionTrait,
     catalogue: &Catalogue,
     member: MemberId,
     now: DateTime<Utc>,
-    today: impl Fn(&Compiled) -> NaiveDate,
-) -> Result<HashMap<IncentiveId, ProgressView>, DbErr> {
+) -> Result<HashMap<IncentiveId, Stand>, DbErr> {
     let employer = catalogue.employer.id;
-    let own_now = catalogue.employer.now(now);
     let affected: BTreeMap<CaseKey, (&Catalogue, &Compiled)> = catalogue
         .incentives()
         .iter()
-        .filter(|compiled| !basis(catalogue, compiled, own_now).is_empty())
+        .filter(|compiled| compiled.is_built_on_others)
         .map(|compiled| ((employer, member, compiled.incentive.id), (catalogue, compiled)))
         .collect();
     if affected.is_empty() {
         return Ok(HashMap::new());
     }
-    let standing = standing_of(connection, &affected, now).await?;
+    let standing = standing(connection, &affected, now).await?;
     let stopped = stops(connection, &affected).await?;
-    let mut views = HashMap::new();
-    for (key, (catalogue, compiled)) in affected {
-        let own = standing.get(&key).map(Vec::as_slice).unwrap_or_default();
+    let stands = affected.into_iter().filter_map(|(key, (catalogue, compiled))| {
         let found = Found {
             key,
             catalogue,
             compiled,
             stopped_on: stopped.get(&key).copied(),
             standing: &standing,
-            now: own_now,
+            now: catalogue.employer.now(now),
         };
-        if let Some(view) = found.standing(own, today(compiled)) {
-            views.insert(key.2, view);
-        }
-    }
-    Ok(views)
+        let version = compiled.current(found.now)?;
+        let evaluation = found.evaluation(version.number, &found.evidence())?;
+        let stand = Stand {
+            progress: evaluation.progress,
+            earned: u32::try_from(standing.get(&key).map_or(0, Vec::len)).unwrap_or(u32::MAX),
+        };
+        Some((compiled.incentive.id, stand))
+    });
+    Ok(stands.collect())
 }
 
-/// What stands of these cases and of all that they are built on.
-async fn standing_of(
+/// The achievements that stand of the incentives in question and of those they are built on.
+async fn standing(
     connection: &impl ConnectionTrait,
     affected: &BTreeMap<CaseKey, (&Catalogue, &Compiled)>,
     now: DateTime<Utc>,
@@ -234,11 +243,8 @@ impl Found<'_> {
         let version = self.compiled.current(self.now)?;
         let ready = version.ready.as_ref().ok()?;
         let evidence = self.evidence();
-        let award = self
-            .evaluate(version.number, &evidence)?
-            .awards
-            .into_iter()
-            .next()?;
+        let evaluation = self.evaluation(version.number, &evidence)?;
+        let award = evaluation.awards.into_iter().next()?;
         let Some(achievement) = &ready.achievement else {
             return Some(None);
         };
@@ -258,17 +264,18 @@ impl Found<'_> {
         }))
     }
 
-    /// One piece for each of the incentives that were earned, in the order of the days.
+    /// What counts: for each of the incentives it is built on the day it was first earned, in the order of the days.
     fn evidence(&self) -> Vec<Evidence> {
-        let mut firsts: Vec<(NaiveDate, IncentiveId)> = basis(self.catalogue, self.compiled, self.now)
+        let basis = basis(self.catalogue, self.compiled, self.now);
+        let mut firsts: Vec<NaiveDate> = basis
             .into_iter()
-            .filter_map(|incentive| Some((self.first_earned(incentive)?, incentive)))
+            .filter_map(|incentive| self.first_earned(incentive))
             .collect();
         firsts.sort_unstable();
-        firsts.iter().map(|(day, _)| one_on(*day)).collect()
+        firsts.into_iter().map(one_on).collect()
     }
 
-    fn evaluate(&self, version: i32, evidence: &[Evidence]) -> Option<Evaluation> {
+    fn evaluation(&self, version: i32, evidence: &[Evidence]) -> Option<Evaluation> {
         let change = Change {
             added: evidence,
             ..Change::default()
@@ -279,26 +286,6 @@ impl Found<'_> {
             allowance: None,
         };
         rules::evaluate(&self.compiled.editions(), version, None, &change, terms).ok()
-    }
-
-    /// How far the member is; none where that cannot be said.
-    fn standing(&self, own: &[achievement::Model], today: NaiveDate) -> Option<ProgressView> {
-        let version = self.compiled.current(self.now)?;
-        let evaluation = self.evaluate(version.number, &self.evidence())?;
-        let editions = self.compiled.editions();
-        let view = rules::progress(&editions, version.number, Some(&evaluation.progress), today).ok()?;
-        let is_earned = !own.is_empty();
-        Some(ProgressView {
-            // The days of achievements are as they were known, so they depend on arrival.
-            last_counted_on: None,
-            // What is kept although its basis is gone is earned; what a budget holds back is not.
-            current: if is_earned { view.required } else { view.current },
-            earned: own.len().try_into().unwrap_or(u32::MAX),
-            stopped_from: self
-                .stopped_on
-                .map(|day| day.and_time(chrono::NaiveTime::MIN).and_utc()),
-            ..view
-        })
     }
 
     /// The first day on which an achievement of another incentive that counts was earned.

@@ -10,7 +10,8 @@ use crate::domain;
 use crate::graphql::error::{ApiError, UserError, settle};
 use crate::graphql::object::Incentive;
 use crate::graphql::{app, permit};
-use input::{CreateIncentiveInput, PublishIncentiveInput, RetireIncentiveInput};
+pub use input::CreateIncentiveInput;
+use input::{PublishIncentiveInput, RetireIncentiveInput};
 
 /// What came of `createIncentive`.
 #[derive(SimpleObject)]

@@ -63,8 +63,8 @@ pub struct Member(pub member::Model);
 pub struct Progress {
     /// The incentive.
     incentive: Incentive,
-    /// How far towards the next award, in the unit of the structure: periods of a streak, events of `immediate` and `count`, the sum of
-    /// a `total`, steps of a sequence, incentives of `achievements`. As much as `required` once all there is was earned.
+    /// How far towards the next award, in the unit of the structure: periods of a streak, events of an immediate one or a count, the
+    /// sum of a total, steps of a sequence, achievements. As much as `required` once all there is was earned.
     current: Decimal,
     /// How much the next award takes, in the same unit.
     required: Decimal,
@@ -72,13 +72,15 @@ pub struct Progress {
     earned: u32,
     /// The first local date of the run that is still alive; null: there is none, or it is no streak.
     run_started_on: Option<Date>,
-    /// The last local date that counted; null: none did, all there is was earned, or it is built on achievements.
+    /// The last local date that counted; null: none did, or all there is was earned.
     last_counted_on: Option<Date>,
-    /// Until when the next step must happen for `current` not to be lost; null: nothing runs out. Exclusive where it is the end of a
-    /// day, inclusive of a sequence.
+    /// Until when the next step must happen for `current` not to be lost; null: nothing runs out. Exclusive, where it is the end of a
+    /// day; inclusive, where it is the end of a sequence.
     deadline: Option<DateTime>,
     /// What is missing for the next award, and until when, in a sentence, for people. Not for programs: it may change.
     missing: String,
+    /// From this instant on nothing counts for the member, by the incentive's `unless`; null: the member was not stopped.
+    stopped_from: Option<DateTime>,
 }
 
 /// A member of an employer. Never shown to a partner.
@@ -166,8 +168,8 @@ impl Member {
         Ok(connection(slice, |row| row.id, node))
     }
 
-    /// How far the member is with each incentive of the active programs, but for retired ones, in the order of their making. An
-    /// administrator does not see what is sensitive. Scope: `achievements:read`, `member:self` or `member:any`.
+    /// Why not yet: how far the member is with each incentive of the active and the paused programs, but for retired ones, in the order
+    /// of their making. An administrator does not see what is sensitive. Scope: `achievements:read`, `member:self` or `member:any`.
     #[graphql(guard = "Requires::<access::ReadMemberProgress>::new()")]
     async fn progress(&self, context: &Context<'_>) -> Result<Vec<Progress>, ApiError> {
         let views = domain::member::progress(app(context)?, permit(context)?, &self.0).await?;
@@ -182,6 +184,7 @@ impl Member {
                 last_counted_on: progress.view.last_counted_on.map(Date),
                 deadline: progress.deadline.map(DateTime),
                 missing: progress.missing,
+                stopped_from: progress.view.stopped_from.map(DateTime),
             })
             .collect())
     }

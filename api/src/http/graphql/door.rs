@@ -66,6 +66,11 @@ pub trait Door: Clone + Send + Sync + 'static {
         false
     }
 
+    /// How many bytes the body of this viewer's request may have.
+    fn body_bytes(&self, _viewer: Option<&Self::Viewer>, bounds: &Bounds) -> usize {
+        bounds.body_bytes
+    }
+
     /// How much, how long, how often.
     fn bounds(&self) -> Bounds {
         Bounds::of(self.dev())
@@ -77,7 +82,7 @@ pub trait Door: Clone + Send + Sync + 'static {
 pub struct Bounds {
     /// What a document may hold.
     pub document: Limits,
-    /// Bytes of a request's body.
+    /// Bytes of a request's body, for whoever may not send more.
     pub body_bytes: usize,
     /// How long a body may take to arrive.
     pub body_within: Duration,

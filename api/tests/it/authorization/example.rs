@@ -108,6 +108,12 @@ impl Example {
                 }) { incentive { key } userErrors { code path } } }"#,
             ),
             plain(
+                "Query.simulate",
+                r#"{ simulate(input: {employer: "{employer}", events: [], incentive: {program: "wellbeing", key: "new", name: "New",
+                    trigger: {eventType: "meditation.completed"}, structure: {immediate: true}, outcomes: [{achievement: {title: "T"}}]
+                }}) { awards { member } userErrors { code path } } }"#,
+            ),
+            plain(
                 "Mutation.grantPartner",
                 r#"mutation { grantPartner(input: {employer: "{employer}", partner: "spa", programs: ["wellbeing"]}) { grants { program } userErrors { code path } } }"#,
             ),
