@@ -1,9 +1,10 @@
 //! How close Plaudit comes to what the database could do: the built program and a real client, against a floor taken in the same run.
 //!
 //! ```text
-//! cargo bench -p api                  about ten minutes; SQLite, and a PostgreSQL of its own with fsync on
-//! cargo bench -p api -- --quick       less of everything, in a minute or two
+//! cargo bench -p api                  about twenty minutes; SQLite, and a PostgreSQL of its own with fsync on
+//! cargo bench -p api -- --quick       less of everything, in a minute or two for each database
 //! cargo bench -p api -- --sqlite      without PostgreSQL
+//! cargo bench -p api -- --only judged evaluation alone, structure by structure
 //! ```
 //!
 //! The floor writes the rows that Plaudit writes, by plain statements of 1,000 rows through the same driver, with as many
@@ -16,15 +17,22 @@
     reason = "a field that an answer does not have reads as null"
 )]
 
+mod employer;
+mod evaluator;
 mod floor;
+mod insert;
+mod judged;
 mod load;
+mod queue;
 mod report;
 mod rounds;
+mod scenario;
 mod server;
+mod stage;
 mod stand;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use report::{Report, say};
 
@@ -49,9 +57,21 @@ struct Options {
     /// Rounds; the medians are taken over them.
     #[arg(long)]
     rounds: Option<usize>,
+    /// This part alone.
+    #[arg(long)]
+    only: Option<Part>,
     /// What cargo itself adds.
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+/// A part of the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The built program from end to end.
+    Served,
+    /// Evaluation, structure by structure.
+    Judged,
 }
 
 /// How much of everything.
@@ -66,6 +86,10 @@ struct Scale {
     progress: usize,
     /// Events whose way to the partner is timed.
     timed: usize,
+    /// Events of each structure's measurement; four of each member.
+    judged: usize,
+    /// Events of each measurement that is compared with another one; four of each member.
+    flat: usize,
 }
 
 impl Scale {
@@ -77,6 +101,8 @@ impl Scale {
                 singles: 600,
                 progress: 100_000,
                 timed: 100,
+                judged: 4_000,
+                flat: 4_000,
             }
         } else {
             Self {
@@ -85,6 +111,8 @@ impl Scale {
                 singles: 4_000,
                 progress: 1_000_000,
                 timed: 400,
+                judged: 12_000,
+                flat: 8_000,
             }
         };
         Self {
@@ -102,7 +130,7 @@ async fn main() -> anyhow::Result<()> {
     if !options.postgres {
         let place = stand::Place::Sqlite(folder.path());
         let mut report = Report::new("SQLite (write-ahead log, synchronous = FULL)");
-        rounds::run(&place, scale, &mut report).await?;
+        measure(&place, scale, options.only, &mut report).await?;
         report.show();
     }
     if options.sqlite {
@@ -118,7 +146,23 @@ async fn main() -> anyhow::Result<()> {
         .or_else(|| cluster.as_ref().map(|cluster| cluster.url.clone()))
         .context("a PostgreSQL server")?;
     let mut report = Report::new("PostgreSQL (fsync and synchronous_commit on)");
-    rounds::run(&stand::Place::Postgres(&url), scale, &mut report).await?;
+    let place = stand::Place::Postgres(&url);
+    measure(&place, scale, options.only, &mut report).await?;
     report.show();
+    Ok(())
+}
+
+async fn measure(
+    place: &stand::Place<'_>,
+    scale: Scale,
+    only: Option<Part>,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    if only != Some(Part::Judged) {
+        rounds::run(place, scale, report).await?;
+    }
+    if only != Some(Part::Served) {
+        judged::run(place, scale, report).await?;
+    }
     Ok(())
 }

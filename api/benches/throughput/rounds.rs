@@ -1,4 +1,4 @@
-//! The rounds: floor and program take turns on the same database.
+//! The built program from end to end: floor and program take turns on the same database.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -8,9 +8,11 @@ use anyhow::{Context, ensure};
 use entity::clock::{Clock, Timestamp};
 
 use crate::Scale;
-use crate::floor::Floor;
+use crate::employer::Employer;
+use crate::floor::{Floor, Shape};
 use crate::load::{Client, Door, Feed, per_second};
 use crate::report::{Report, percentile, say};
+use crate::scenario;
 use crate::server::{self, Server};
 use crate::stand::{Place, Stand};
 
@@ -24,9 +26,13 @@ const AT_ONCE: usize = 8;
 /// Connections of the floor of single rows.
 const COMMITTERS: usize = 32;
 
+/// Of about the length of real ones.
+const STATE: &str = r#"{"e":{"n":1},"x":[{"o":1,"s":{"2026-01-01":1}}]}"#;
+const WHY: &str = r#"{"version":1,"events":[{"source":"bench","id":"e-1234","localDate":"2026-01-01","timeZone":"Europe/Berlin"}],"text":"It happened on 2026-01-01."}"#;
+
 const ACCEPT_FLOOR: &str = "receipt + event rows in sets";
 const SINGLE_FLOOR: &str = "one such row a commit, 32 clients";
-const EVALUATE_FLOOR: &str = "the same four writes in sets";
+const EVALUATE_FLOOR: &str = "the same rows in sets";
 
 /// Measures everything on one kind of database.
 pub async fn run(place: &Place<'_>, scale: Scale, report: &mut Report) -> anyhow::Result<()> {
@@ -38,14 +44,13 @@ pub async fn run(place: &Place<'_>, scale: Scale, report: &mut Report) -> anyhow
     bench.check().await
 }
 
-/// Two databases, one of them with much in it already, and how far the members of each employer are used up.
+/// A database, and how far the members of each employer are used up.
 struct Bench {
     scale: Scale,
     clock: Clock,
-    fresh: Stand,
-    grown: Stand,
+    stand: Stand,
     floor: Floor,
-    used: HashMap<(&'static str, &'static str), usize>,
+    used: HashMap<&'static str, usize>,
 }
 
 impl Bench {
@@ -53,56 +58,52 @@ impl Bench {
         let Scale { rounds, events, .. } = scale;
         // Each measurement has an employer of its own, so that all of them find as much there from the rounds before.
         let employers = [
-            ("sent", 1, rounds * (events * 3 + scale.singles)),
-            ("one", 1, rounds * events),
-            ("ten", 10, rounds * events),
-            ("hundred", 100, rounds * events),
-            ("both", 1, rounds * events),
-            ("timed", 1, rounds * scale.timed),
-            ("floor", 1, rounds * (events + scale.singles)),
+            ("sent", rounds * (events * 3 + scale.singles)),
+            ("one", rounds * events),
+            ("both", rounds * events),
+            ("timed", rounds * scale.timed),
+            ("floor", rounds * (events + scale.singles)),
         ];
+        let employers = employers.map(|(key, members)| Employer::new(key, scenario::simple(), members));
         let clock = Clock::system();
-        let fresh = Stand::set_up(place, "fresh", &employers).await?;
-        let grown = Stand::set_up(place, "grown", &[("one", 1, (rounds + 1) * events)]).await?;
-        let floor = Floor::new(&fresh, fresh.tenant("floor").await?, &clock).await?;
-        let mut bench = Self {
+        let stand = Stand::set_up(place, "fresh", &employers).await?;
+        let floor = Floor::new(&stand, stand.tenant("floor").await?, &clock).await?;
+        stand.settle().await?;
+        Ok(Self {
             scale,
             clock,
-            fresh,
-            grown,
+            stand,
             floor,
             used: HashMap::new(),
-        };
-        // The first progress rows are the pattern of those that are there already.
-        bench.evaluate("grown", "one", scale.events / 10).await?;
-        bench.grown.add_progress("one", scale.progress).await?;
-        bench.fresh.settle().await?;
-        Ok(bench)
+        })
     }
 
     /// Members that have sent nothing yet.
-    fn take(&mut self, stand: &'static str, employer: &'static str, count: usize) -> Range<usize> {
-        let used = self.used.entry((stand, employer)).or_default();
+    fn take(&mut self, employer: &'static str, count: usize) -> Range<usize> {
+        let used = self.used.entry(employer).or_default();
         let first = *used;
         *used += count;
         first..*used
     }
 
-    fn stand(&self, name: &str) -> &Stand {
-        if name == "grown" { &self.grown } else { &self.fresh }
-    }
-
     async fn round(&mut self, report: &mut Report) -> anyhow::Result<()> {
         let (events, singles) = (self.scale.events, self.scale.singles);
         let now = Timestamp::from(self.clock.now());
-        let members = self.take("fresh", "floor", events);
+        let shape = Shape {
+            cases: 1,
+            awards: 1,
+            of: 1,
+            state: STATE.to_owned(),
+            why: WHY.to_owned(),
+        };
+        let members = self.take("floor", events);
         let accept_floor = self.floor.accept(members, now).await?;
-        let evaluate_floor = self.floor.evaluate(now).await?;
-        let members = self.take("fresh", "floor", singles);
+        let evaluate_floor = self.floor.evaluate(&shape, now).await?;
+        let members = self.take("floor", singles);
         let single_floor = self.floor.accept_by(members, now, 1, COMMITTERS).await?;
-        self.floor.evaluate(now).await?;
+        self.floor.evaluate(&shape, now).await?;
 
-        let client = self.fresh.client("sent").await?;
+        let client = self.stand.client("sent").await?;
         for (what, door, per_request, at_once, count) in [
             (
                 "accepted, requests of 1, 64 in flight",
@@ -133,7 +134,7 @@ impl Bench {
                 events / 2,
             ),
         ] {
-            let members = self.take("fresh", "sent", count);
+            let members = self.take("sent", count);
             let rate = client
                 .send_all(door, members, per_request, at_once, self.clock.now())
                 .await?;
@@ -142,69 +143,50 @@ impl Bench {
                 report.note(what, rate, SINGLE_FLOOR, single_floor, "events/s");
             }
         }
-        self.drain("fresh", "sent").await?;
+        self.drain("sent").await?;
 
-        let one = self.evaluate("fresh", "one", events).await?;
+        let one = self.evaluate("one", events).await?;
         report.note(
-            "evaluated, 1 incentive",
+            "evaluated by work, immediate, once",
             one,
             EVALUATE_FLOOR,
             evaluate_floor,
             "events/s",
         );
-        for (employer, what) in [
-            ("ten", "evaluated, 10 incentives"),
-            ("hundred", "evaluated, 100 incentives"),
-        ] {
-            let rate = self.evaluate("fresh", employer, events).await?;
-            report.note(what, rate, EVALUATE_FLOOR, evaluate_floor, "events/s");
-            report.note(what, rate, "evaluated, 1 incentive", one, "events/s");
-        }
-        let grown = self.evaluate("grown", "one", events).await?;
-        let what = "evaluated, 1 incentive, much progress there";
-        report.note(what, grown, EVALUATE_FLOOR, evaluate_floor, "events/s");
-        report.note(what, grown, "evaluated, 1 incentive", one, "events/s");
-
         let floor = 1.0 / (1.0 / accept_floor + 1.0 / evaluate_floor);
         self.serve(report, floor).await
     }
 
     /// Queues events of an employer, then lets a worker loose on them; returns events per second from its start.
-    async fn evaluate(
-        &mut self,
-        stand: &'static str,
-        employer: &'static str,
-        count: usize,
-    ) -> anyhow::Result<f64> {
-        let members = self.take(stand, employer, count);
-        let client = self.stand(stand).client(employer).await?;
+    async fn evaluate(&mut self, employer: &'static str, count: usize) -> anyhow::Result<f64> {
+        let members = self.take(employer, count);
+        let client = self.stand.client(employer).await?;
         client
             .send_all(Door::CloudEvents, members, 1_000, 2, self.clock.now())
             .await?;
-        let elapsed = self.drain(stand, employer).await?;
+        let elapsed = self.drain(employer).await?;
         Ok(per_second(count, elapsed))
     }
 
     /// Lets a worker loose on what is queued, and waits until the employer's partner has an entry of every member that has sent.
-    async fn drain(&self, stand: &'static str, employer: &'static str) -> anyhow::Result<Duration> {
-        let worker = Server::work(&self.stand(stand).url).await?;
+    async fn drain(&self, employer: &'static str) -> anyhow::Result<Duration> {
+        let worker = Server::work(&self.stand.url).await?;
         let start = Instant::now();
-        self.recorded(stand, employer).await?;
+        self.recorded(employer).await?;
         let elapsed = start.elapsed();
         worker.end().await?;
         Ok(elapsed)
     }
 
     /// Waits until the employer's partner has an entry of every member that has sent.
-    async fn recorded(&self, name: &'static str, employer: &'static str) -> anyhow::Result<()> {
-        let stand = self.stand(name);
-        let expected = i64::try_from(self.used.get(&(name, employer)).copied().unwrap_or(0))?;
+    async fn recorded(&self, employer: &'static str) -> anyhow::Result<()> {
+        let expected = i64::try_from(self.used.get(employer).copied().unwrap_or(0))?;
         let head = format!(
             "SELECT position FROM feed_head WHERE partner_id = (SELECT id FROM partner WHERE key = '{employer}')"
         );
         let looking = async {
             let mut looks = tokio::time::interval(LOOK_EVERY);
-            while stand.count(&head).await? < expected {
+            while self.stand.count(&head).await? < expected {
                 looks.tick().await;
             }
             anyhow::Ok(())
@@ -216,11 +198,11 @@ impl Bench {
 
     /// What one process does alone: accept and evaluate at once, push to a subscription, and the memory it needs for it.
     async fn serve(&mut self, report: &mut Report, floor: f64) -> anyhow::Result<()> {
-        let server = Server::serve(&self.fresh.url, true).await?;
+        let server = Server::serve(&self.stand.url, true).await?;
         let client = self.client(&server, "timed").await?;
-        let partner = server::token(&self.fresh.url, &["feed:read", "--partner", "timed"])?;
+        let partner = server::token(&self.stand.url, &["feed:read", "--partner", "timed"])?;
         let mut feed = Feed::open(&server.address, &partner).await?;
-        let members = self.take("fresh", "timed", self.scale.timed);
+        let members = self.take("timed", self.scale.timed);
         let (mut acknowledged, mut pushed) = client.time_pushes(&mut feed, members, self.clock.now()).await?;
         for (what, share) in [
             ("request to push, p50, light load", 0.5),
@@ -238,12 +220,12 @@ impl Bench {
         drop(feed);
 
         let client = self.client(&server, "both").await?;
-        let members = self.take("fresh", "both", self.scale.events);
+        let members = self.take("both", self.scale.events);
         let start = Instant::now();
         client
             .send_all(Door::CloudEvents, members, 100, AT_ONCE, self.clock.now())
             .await?;
-        self.recorded("fresh", "both").await?;
+        self.recorded("both").await?;
         let rate = per_second(self.scale.events, start.elapsed());
         report.note(
             "accepted and evaluated, requests of 100",
@@ -263,40 +245,20 @@ impl Bench {
     }
 
     async fn client(&self, server: &Server, employer: &str) -> anyhow::Result<Client> {
-        let token = server::token(&self.fresh.url, &["events:write", "--employer", employer])?;
+        let token = server::token(&self.stand.url, &["events:write", "--employer", employer])?;
         Client::new(&server.address, &token)
     }
 
-    /// Everything was evaluated, nothing was set aside, no feed has a hole.
+    /// Everything was evaluated and earned what it should.
     async fn check(self) -> anyhow::Result<()> {
-        for (name, stand) in [("fresh", &self.fresh), ("grown", &self.grown)] {
-            for (what, sql) in [
-                ("are still queued", "SELECT count(*) FROM event"),
-                ("were set aside", "SELECT count(*) FROM dead_event"),
-                (
-                    "feeds have a hole",
-                    "SELECT count(*) FROM feed_head WHERE position <>
-                     (SELECT count(*) FROM feed_entry WHERE feed_entry.partner_id = feed_head.partner_id)
-                     OR position <> (SELECT coalesce(max(feed_entry.position), 0) FROM feed_entry WHERE feed_entry.partner_id = feed_head.partner_id)",
-                ),
-            ] {
-                let count = stand.count(sql).await?;
-                ensure!(count == 0, "{count} {what}");
-            }
-            let sent: usize = self
-                .used
-                .iter()
-                .filter(|((stand, _), _)| *stand == name)
-                .map(|(_, used)| used)
-                .sum();
-            let earned = stand.count("SELECT count(*) FROM achievement").await?;
-            ensure!(
-                earned == i64::try_from(sent)?,
-                "{sent} events, {earned} achievements"
-            );
-        }
-        self.fresh.server.end().await?;
-        self.grown.server.end().await?;
-        Ok(self.fresh.db.close().await?)
+        self.stand.check().await?;
+        let sent: usize = self.used.values().sum();
+        let earned = self.stand.count("SELECT count(*) FROM achievement").await?;
+        ensure!(
+            earned == i64::try_from(sent)?,
+            "{sent} events, {earned} achievements"
+        );
+        self.stand.server.end().await?;
+        Ok(self.stand.db.close().await?)
     }
 }

@@ -1,5 +1,6 @@
 //! A database with employers, incentives, partners and members, made for one measurement each.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,9 +9,9 @@ use entity::clock::Clock;
 use entity::db::{Db, Kind};
 use entity::id::{EmployerId, EventTypeId, IncentiveId, PartnerId, ProgramId, TypedId};
 use sea_orm::prelude::Uuid;
-use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
-use serde_json::{Value, json};
+use sea_orm::{ConnectionTrait, QueryResult, Statement};
 
+use crate::employer::Employer;
 use crate::load::Client;
 use crate::server::{self, Server};
 
@@ -89,35 +90,38 @@ pub struct Stand {
     pub server: Server,
 }
 
-/// An employer with its one matching incentive, its partner and its event type.
-#[derive(Debug, Clone, FromQueryResult)]
+/// An employer with its partner, its one program and the first of its incentives.
+#[derive(Debug, Clone)]
 pub struct Tenant {
     pub employer: EmployerId,
-    pub event_type: EventTypeId,
     pub program: ProgramId,
-    pub incentive: IncentiveId,
     pub partner: PartnerId,
+    /// In the order of their making.
+    pub incentives: Vec<IncentiveId>,
+    event_types: HashMap<String, EventTypeId>,
+}
+
+impl Tenant {
+    /// The event type of this key.
+    pub fn event_type(&self, key: &str) -> anyhow::Result<EventTypeId> {
+        let found = self.event_types.get(key).copied();
+        found.with_context(|| format!("no event type {key}"))
+    }
 }
 
 impl Stand {
-    /// Makes a database with these employers, each with so many incentives of which one matches, and with so many members.
-    pub async fn set_up(
-        place: &Place<'_>,
-        name: &str,
-        employers: &[(&str, usize, usize)],
-    ) -> anyhow::Result<Self> {
+    /// Makes a database with these employers.
+    pub async fn set_up(place: &Place<'_>, name: &str, employers: &[Employer]) -> anyhow::Result<Self> {
         let url = make(place, name).await?;
         server::migrate(&url)?;
         let db = Db::open_with(&url, CONNECTIONS).await?;
         let server = Server::serve(&url, false).await?;
         let operator = Client::new(&server.address, &server::token(&url, &["operator"])?)?;
-        for (key, incentives, _) in employers {
-            create(&operator, key, *incentives).await?;
-        }
         let stand = Self { url, db, server };
-        for (key, _, members) in employers {
-            let tenant = stand.tenant(key).await?;
-            stand.add_members(&tenant, "m", *members).await?;
+        for employer in employers {
+            employer.create(&operator).await?;
+            let tenant = stand.tenant(&employer.key).await?;
+            stand.add_members(&tenant, employer.members).await?;
         }
         Ok(stand)
     }
@@ -130,15 +134,41 @@ impl Stand {
 
     /// The ids of an employer and what belongs to it.
     pub async fn tenant(&self, key: &str) -> anyhow::Result<Tenant> {
+        let row = self
+            .one(&format!(
+                "SELECT employer.id, program.id, partner.id FROM employer JOIN program ON program.employer_id = employer.id
+                 JOIN partner ON partner.key = employer.key WHERE employer.key = '{key}'"
+            ))
+            .await?;
+        let employer: EmployerId = row.try_get_by_index(0)?;
+        let id = id_literal(self.db.kind(), employer.uuid());
+        let incentives = format!("SELECT id FROM incentive WHERE employer_id = {id} ORDER BY id LIMIT 10");
+        let incentives = self.all(&incentives).await?;
+        let event_types = format!("SELECT key, id FROM event_type WHERE employer_id = {id}");
+        let event_types = self.all(&event_types).await?;
+        let incentives: Result<_, _> = incentives.iter().map(|row| row.try_get_by_index(0)).collect();
+        let event_types: Result<_, sea_orm::DbErr> = event_types
+            .iter()
+            .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
+            .collect();
+        Ok(Tenant {
+            employer,
+            program: row.try_get_by_index(1)?,
+            partner: row.try_get_by_index(2)?,
+            incentives: incentives?,
+            event_types: event_types?,
+        })
+    }
+
+    /// The members of an employer, in the order of their making.
+    pub async fn members(&self, tenant: &Tenant) -> anyhow::Result<Vec<Uuid>> {
+        let employer = id_literal(self.db.kind(), tenant.employer.uuid());
         let sql = format!(
-            "SELECT employer.id AS employer, event_type.id AS event_type, program.id AS program, incentive.id AS incentive, partner.id AS partner
-             FROM employer JOIN event_type ON event_type.employer_id = employer.id AND event_type.key = 'meditation.completed'
-             JOIN program ON program.employer_id = employer.id
-             JOIN incentive ON incentive.employer_id = employer.id AND incentive.key = 'matching'
-             JOIN partner ON partner.key = employer.key WHERE employer.key = '{key}'"
+            "SELECT id FROM member WHERE employer_id = {employer} ORDER BY length(external_id), external_id"
         );
-        let row = self.one(&sql).await?;
-        Ok(Tenant::from_query_result(&row, "")?)
+        let members = self.all(&sql).await?;
+        let members: Result<_, _> = members.iter().map(|row| row.try_get_by_index(0)).collect();
+        Ok(members?)
     }
 
     /// A number.
@@ -146,28 +176,34 @@ impl Stand {
         Ok(self.one(sql).await?.try_get_by_index::<i64>(0)?)
     }
 
-    async fn one(&self, sql: &str) -> anyhow::Result<sea_orm::QueryResult> {
-        let backend = self.db.read().get_database_backend();
-        let row = self
-            .db
-            .read()
-            .query_one_raw(Statement::from_string(backend, sql))
-            .await?;
+    /// A text.
+    pub async fn text(&self, sql: &str) -> anyhow::Result<String> {
+        Ok(self.one(sql).await?.try_get_by_index::<String>(0)?)
+    }
+
+    async fn one(&self, sql: &str) -> anyhow::Result<QueryResult> {
+        let row = self.all(sql).await?.into_iter().next();
         row.with_context(|| format!("no row: {sql}"))
     }
 
+    async fn all(&self, sql: &str) -> anyhow::Result<Vec<QueryResult>> {
+        let connection = self.db.read();
+        let statement = Statement::from_string(connection.get_database_backend(), sql);
+        Ok(connection.query_all_raw(statement).await?)
+    }
+
     /// Adds members `m-0`, `m-1` and so on by one statement.
-    async fn add_members(&self, tenant: &Tenant, prefix: &str, count: usize) -> anyhow::Result<()> {
+    async fn add_members(&self, tenant: &Tenant, count: usize) -> anyhow::Result<()> {
         let columns = "employer_id, id, external_id, time_zone, attributes, created_at, updated_at";
         let employer = id_literal(self.db.kind(), tenant.employer.uuid());
         let now = entity::clock::Timestamp::from(Clock::system().now()).0;
         let sql = match self.db.kind() {
             Kind::Sqlite => format!(
                 "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {count})
-                 INSERT INTO member ({columns}) SELECT {employer}, randomblob(16), '{prefix}-' || i, 'Europe/Berlin', '{{}}', {now}, {now} FROM n"
+                 INSERT INTO member ({columns}) SELECT {employer}, randomblob(16), 'm-' || i, 'Europe/Berlin', '{{}}', {now}, {now} FROM n"
             ),
             Kind::Postgres => format!(
-                "INSERT INTO member ({columns}) SELECT {employer}, gen_random_uuid(), '{prefix}-' || i, 'Europe/Berlin', '{{}}', {now}, {now}
+                "INSERT INTO member ({columns}) SELECT {employer}, gen_random_uuid(), 'm-' || i, 'Europe/Berlin', '{{}}', {now}, {now}
                  FROM generate_series(0, {count} - 1) AS n (i)"
             ),
         };
@@ -175,21 +211,52 @@ impl Stand {
         Ok(())
     }
 
-    /// Adds so many members that have made progress already.
-    pub async fn add_progress(&self, key: &str, count: usize) -> anyhow::Result<()> {
-        let tenant = self.tenant(key).await?;
-        self.add_members(&tenant, "old", count).await?;
-        let incentive = id_literal(self.db.kind(), tenant.incentive.uuid());
-        let state = self
-            .one("SELECT state FROM progress LIMIT 1")
-            .await?
-            .try_get_by_index::<String>(0)?;
-        let sql = format!(
-            "INSERT INTO progress (employer_id, member_id, incentive_id, state, updated_at)
-             SELECT employer_id, id, {incentive}, '{state}', created_at FROM member WHERE external_id LIKE 'old-%'"
-        );
-        self.db.read().execute_unprepared(&sql).await?;
-        self.settle().await
+    /// Gives the employer's members from number `first` on a copy of all that is known of its first one: what incentives remember,
+    /// what has counted, what was earned.
+    pub async fn copy_first(&self, tenant: &Tenant, first: usize) -> anyhow::Result<()> {
+        let kind = self.db.kind();
+        let employer = id_literal(kind, tenant.employer.uuid());
+        let fresh = match kind {
+            Kind::Sqlite => "randomblob(16)",
+            Kind::Postgres => "gen_random_uuid()",
+        };
+        let achievement = "incentive_id, incentive_version, program_id, period_key, ordinal, title, sensitive, earned_on, recorded_at, status, why";
+        let contribution =
+            "incentive_id, source, event_id, version, day, time_zone, occurred_at, amount, steps, role";
+        for (table, id, columns) in [
+            ("progress", None, "incentive_id, state, updated_at"),
+            ("contribution", None, contribution),
+            ("achievement", Some(fresh), achievement),
+        ] {
+            let (id_column, id) = id.map_or_else(Default::default, |id| ("id, ", format!("{id}, ")));
+            let sql = format!(
+                "INSERT INTO {table} (employer_id, member_id, {id_column}{columns}) SELECT {employer}, other_id, {id}{columns}
+                 FROM (SELECT id AS other_id FROM member
+                 WHERE employer_id = {employer} AND CAST(substr(external_id, 3) AS integer) >= {first}) AS other
+                 CROSS JOIN {table} AS known WHERE known.employer_id = {employer}
+                 AND known.member_id = (SELECT id FROM member WHERE employer_id = {employer} AND external_id = 'm-0')"
+            );
+            self.db.read().execute_unprepared(&sql).await?;
+        }
+        Ok(())
+    }
+
+    /// Everything was evaluated, nothing was set aside, no feed has a hole.
+    pub async fn check(&self) -> anyhow::Result<()> {
+        for (what, sql) in [
+            ("events are still queued", "SELECT count(*) FROM event"),
+            ("events were set aside", "SELECT count(*) FROM dead_event"),
+            (
+                "feeds have a hole",
+                "SELECT count(*) FROM feed_head WHERE position <>
+                 (SELECT count(*) FROM feed_entry WHERE feed_entry.partner_id = feed_head.partner_id)
+                 OR position <> (SELECT coalesce(max(feed_entry.position), 0) FROM feed_entry WHERE feed_entry.partner_id = feed_head.partner_id)",
+            ),
+        ] {
+            let count = self.count(sql).await?;
+            ensure!(count == 0, "{count} {what}");
+        }
+        Ok(())
     }
 
     /// Lets the database finish what it would otherwise do at a time of its own choice.
@@ -241,63 +308,6 @@ async fn make(place: &Place<'_>, name: &str) -> anyhow::Result<String> {
             Ok(format!("{server}/{database}{parameters}"))
         }
     }
-}
-
-/// Sets up an employer through the API, with a partner of the same key that may know everything.
-async fn create(operator: &Client, key: &str, incentives: usize) -> anyhow::Result<()> {
-    let mutate = async |name: &str, input: Value, type_name: &str| {
-        let query = format!(
-            "mutation($input: {type_name}!) {{ {name}(input: $input) {{ userErrors {{ message path }} }} }}"
-        );
-        let data = operator.query(&query, json!({"input": input})).await?;
-        let errors = &data[name]["userErrors"];
-        ensure!(errors.as_array().is_some_and(Vec::is_empty), "{name}: {errors}");
-        anyhow::Ok(())
-    };
-    let employer = json!({"key": key, "name": key, "timeZone": "Europe/Berlin", "consentDefaults": {"partnerSharing": true}});
-    mutate("createEmployer", employer, "CreateEmployerInput").await?;
-    mutate(
-        "createPartner",
-        json!({"key": key, "name": key}),
-        "CreatePartnerInput",
-    )
-    .await?;
-    mutate(
-        "createProgram",
-        json!({"employer": key, "key": "program", "name": "Program"}),
-        "CreateProgramInput",
-    )
-    .await?;
-    for number in 0..incentives {
-        // Of those that do not match, one half waits for events of another type, the other for more of the same type.
-        let (name, trigger) = match number {
-            0 => (
-                "matching".to_owned(),
-                json!({"eventType": "meditation.completed"}),
-            ),
-            odd if odd % 2 == 1 => (
-                format!("other-{odd}"),
-                json!({"eventType": "registration.completed"}),
-            ),
-            even => (
-                format!("more-{even}"),
-                json!({"eventType": "meditation.completed", "where": [{"path": "properties.minutes", "op": "GTE", "value": 60}]}),
-            ),
-        };
-        let incentive = json!({
-            "employer": key, "program": "program", "key": name, "name": name, "trigger": trigger, "structure": {"immediate": true},
-            "limit": {"once": true}, "outcomes": [{"achievement": {"title": "Well done"}}]
-        });
-        mutate("createIncentive", incentive, "CreateIncentiveInput").await?;
-    }
-    let grant = json!({"employer": key, "partner": key, "programs": ["program"]});
-    mutate("grantPartner", grant, "GrantPartnerInput").await?;
-    mutate(
-        "activateProgram",
-        json!({"employer": key, "program": "program"}),
-        "ProgramKeyInput",
-    )
-    .await
 }
 
 fn id_literal(kind: Kind, id: Uuid) -> String {

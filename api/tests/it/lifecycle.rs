@@ -261,10 +261,10 @@ async fn a_budget_is_never_less_than_what_is_spent(app: &TestApp) {
         json!({"limit": 4, "spent": 4, "remaining": 0})
     );
     assert_eq!(budget(Value::Null).await["program"]["budget"], Value::Null);
-    // Without a budget it still counts, so that a later one knows.
+    // Without a budget nobody counts; a later one begins with what stands, and that is nothing here.
     assert_eq!(
         budget(json!(9)).await["program"]["budget"],
-        json!({"limit": 9, "spent": 4, "remaining": 5})
+        json!({"limit": 9, "spent": 0, "remaining": 9})
     );
 }
 

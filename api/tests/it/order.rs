@@ -207,7 +207,7 @@ async fn send(world: &World<'_>, other: &TestApp, case: usize, happenings: &[Hap
 /// Evaluates in small batches, so that several at once get at the same members, as long as there is anything.
 async fn work(app: &TestApp) {
     for _ in 0..3 {
-        while jobs::evaluate::batch(&app.app.jobs, 2).await.unwrap() > 0 {}
+        while jobs::evaluate::batch(&app.app.jobs, 5).await.unwrap() > 0 {}
         while jobs::retract::batch(&app.app.jobs).await.unwrap() > 0 {}
         tokio::task::yield_now().await;
     }

@@ -42,14 +42,6 @@ async fn retract(caller: &Caller<'_>, events: Value) -> Vec<String> {
     results.map(word).collect()
 }
 
-/// Takes events back, all of which must be accepted, and carries it out.
-async fn took_back(world: &World<'_>, ids: &[&str]) {
-    let events: Vec<Value> = ids.iter().map(|id| json!({"id": id})).collect();
-    let statuses = retract(&world.backend(), json!(events)).await;
-    assert_eq!(statuses, vec!["ACCEPTED"; ids.len()]);
-    world.app.run_jobs().await;
-}
-
 /// What ada has for an incentive: id, status, day, reason, in the order of recording.
 async fn achievements(caller: &Caller<'_>, incentive: &str) -> Vec<Value> {
     let query = "query($filter: AchievementFilter!) { achievements(filter: $filter) { nodes {
@@ -84,7 +76,7 @@ async fn each(app: &TestApp) -> World<'_> {
 
 async fn a_retraction_before_its_event_leaves_it_counting_for_nothing(app: &TestApp) {
     let world = each(app).await;
-    took_back(&world, &["e1"]).await;
+    world.took_back(&["e1"]).await;
     world
         .did([
             event("e1", "ada", "2026-11-20T10:00:00Z"),
@@ -102,7 +94,7 @@ async fn a_retraction_of_an_event_that_waits_to_be_evaluated_leaves_it_counting_
         .record([event("e1", "ada", "2026-11-20T10:00:00Z").into()])
         .await;
     assert_eq!(recorded, ["ACCEPTED"]);
-    took_back(&world, &["e1"]).await;
+    world.took_back(&["e1"]).await;
     assert!(statuses(&world, "each").await.is_empty());
     assert_eq!(world.feed_length().await, 0);
 }
@@ -116,7 +108,7 @@ async fn a_retracted_event_counts_no_longer(app: &TestApp) {
         ])
         .await;
     app.set_clock("2026-11-21T13:00:00Z");
-    took_back(&world, &["e2"]).await;
+    world.took_back(&["e2"]).await;
     let all = achievements(&world.by("member:any"), "each").await;
     assert_eq!(all[0]["status"], "EARNED");
     assert_eq!(
@@ -213,7 +205,7 @@ async fn a_retraction_of_an_event_that_is_forgotten_changes_nothing(app: &TestAp
     // The receipt goes when the event could not be reported any more.
     world.advance("2026-11-28T00:00:00Z").await;
     jobs::purge::run(&app.app.jobs).await.unwrap();
-    took_back(&world, &["e1"]).await;
+    world.took_back(&["e1"]).await;
     assert_eq!(statuses(&world, "daily").await, ["EARNED"]);
     assert_eq!(world.feed_length().await, 1);
     // And what was said of it is forgotten in turn.
@@ -231,7 +223,7 @@ async fn retracting_the_middle_day_takes_the_streak_until_another_day_fills_it(a
     world
         .did((16..=20).map(|day| event(&format!("e{day}"), "ada", &format!("2026-11-{day}T10:00:00Z"))))
         .await;
-    took_back(&world, &["e18"]).await;
+    world.took_back(&["e18"]).await;
     let all = achievements(&world.by("member:any"), "five").await;
     assert_eq!((all.len(), &all[0]["status"]), (1, &json!("REVOKED")));
     world.did([event("late", "ada", "2026-11-18T20:00:00Z")]).await;
@@ -248,7 +240,7 @@ async fn what_was_retracted_stays_so_when_it_is_sent_again(app: &TestApp) {
     let world = each(app).await;
     let e1 = || event("e1", "ada", "2026-11-19T10:00:00Z");
     world.did([e1()]).await;
-    took_back(&world, &["e1"]).await;
+    world.took_back(&["e1"]).await;
     assert_eq!(world.backend().record([e1().into()]).await, ["DUPLICATE"]);
     app.run_jobs().await;
     assert_eq!(statuses(&world, "each").await, ["REVOKED"]);
@@ -262,7 +254,7 @@ async fn with_policy(world: &World<'_>, key: &str, event_type: &str, policy: Val
     world
         .did([event(key, "ada", "2026-11-20T10:00:00Z").of(event_type)])
         .await;
-    took_back(world, &[key]).await;
+    world.took_back(&[key]).await;
     statuses(world, key).await
 }
 
@@ -294,7 +286,7 @@ async fn a_partner_hears_that_it_was_earned_and_that_it_was_revoked(app: &TestAp
     let world = each(app).await;
     world.did([event("e1", "ada", "2026-11-19T10:00:00Z")]).await;
     app.set_clock("2026-11-21T13:00:00Z");
-    took_back(&world, &["e1"]).await;
+    world.took_back(&["e1"]).await;
     let query = "{ feed { entries { kind recordedAt achievement { id status recordedAt revokedAt revocationReason memberRef
         why { text } member { id } } } } }";
     let data = world.partner().data(query, json!({})).await;
@@ -324,7 +316,7 @@ async fn a_partner_who_was_never_told_hears_of_no_revocation(app: &TestApp) {
     world.did([event("e1", "ada", "2026-11-19T10:00:00Z")]).await;
     let gym = World::named(app, "globex", "gym").await;
     world.grant("gym", "wellbeing").await;
-    took_back(&world, &["e1"]).await;
+    world.took_back(&["e1"]).await;
     assert_eq!(gym.feed().await, Vec::<Value>::new());
     assert_eq!(world.feed_length().await, 2);
     world.did([event("e2", "ada", "2026-11-20T10:00:00Z")]).await;
@@ -338,7 +330,7 @@ async fn a_partner_who_was_never_told_hears_of_no_revocation(app: &TestApp) {
             "grants { program }",
         )
         .await;
-    took_back(&world, &["e2"]).await;
+    world.took_back(&["e2"]).await;
     assert_eq!(gym.feed().await.len(), 1);
     assert_eq!(world.feed_length().await, 4);
 }

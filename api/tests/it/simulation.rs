@@ -397,7 +397,9 @@ async fn a_dry_run_earns_what_the_real_run_earns(app: &TestApp) {
 fn hours(count: u32, days: u32) -> impl Iterator<Item = String> {
     let first = chrono::NaiveDate::from_ymd_opt(2024, 1, 1).unwrap();
     (0..count).map(move |number| {
-        let day = first + chrono::Days::new(u64::from(number % days));
+        let day = first
+            .checked_add_days(chrono::Days::new(u64::from(number % days)))
+            .unwrap();
         format!(
             "{day}T{:02}:{:02}:{:02}Z",
             number / days % 24,

@@ -176,7 +176,7 @@ async fn of_a_long_streak_the_old_days_have_no_ids(app: &TestApp) {
         .await;
     world.members(&["ada"]).await;
     let first = chrono::NaiveDate::from_ymd_opt(2026, 11, 21).unwrap();
-    let day = |number: u64| first + chrono::Days::new(number);
+    let day = |number: u64| first.checked_add_days(chrono::Days::new(number)).unwrap();
     for number in 0..60 {
         world.advance(&format!("{}T20:00:00Z", day(number))).await;
         world
