@@ -72,7 +72,7 @@ pub struct Progress {
     earned: u32,
     /// The first local date of the run that is still alive; null: there is none, or it is no streak.
     run_started_on: Option<Date>,
-    /// The last local date that counted; null: none did, or all there is was earned.
+    /// The last local date that counted; null: none did, all there is was earned, or it is earned by achievements.
     last_counted_on: Option<Date>,
     /// Until when the next step must happen for `current` not to be lost; null: nothing runs out. Exclusive, where it is the end of a
     /// day; inclusive, where it is the end of a sequence.
