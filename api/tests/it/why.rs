@@ -168,7 +168,8 @@ async fn what_is_sensitive_is_explained_by_dates_to_the_member_alone(app: &TestA
     world
         .did([event("e1", "ada", "2026-11-20T10:00:00Z").of("birth.reported")])
         .await;
-    let dated = json!([{"id": null, "source": null, "localDate": "2026-11-20", "timeZone": "UTC", "amount": null}]);
+    let dated =
+        json!([{"id": null, "source": null, "localDate": "2026-11-20", "timeZone": "UTC", "amount": null}]);
     for caller in [world.member("ada").await, world.backend()] {
         let seen = achievements(&caller).await;
         assert_eq!(seen[0]["why"]["events"], dated);

@@ -160,7 +160,7 @@ fn steps() -> Value {
     ])
 }
 
-async fn sequence<'a>(app: &'a TestApp, limit: Value) -> World<'a> {
+async fn sequence(app: &TestApp, limit: Value) -> World<'_> {
     let world = World::new(app).await;
     let structure = json!({"sequence": {"steps": steps(), "within": "PT1H"}});
     let mut input = incentive_input("in-order", MEDITATION, structure, limit);
