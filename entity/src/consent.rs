@@ -6,7 +6,7 @@ use sea_orm::FromQueryResult;
 use sea_orm::entity::prelude::*;
 
 use crate::clock::Timestamp;
-use crate::db::sql::{Rows, Sql};
+use crate::db::sql::{self, Rows, Sql};
 use crate::id::{EmployerId, MemberId, PartnerId};
 use crate::text_enum;
 
@@ -102,12 +102,7 @@ pub async fn forget_member(
     employer: EmployerId,
     member: MemberId,
 ) -> Result<u64, DbErr> {
-    Sql::on(connection, "DELETE FROM consent WHERE employer_id = ")
-        .bind(employer)
-        .push(" AND member_id = ")
-        .bind(member)
-        .execute(connection)
-        .await
+    sql::delete_of_member(connection, "consent", (employer, member)).await
 }
 
 /// Whether a member's words and the employer's default together allow sharing with a partner.

@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use crate::clock::Timestamp;
-use crate::db::sql::{Rows, Sql};
+use crate::db::sql::{self, Rows, Sql};
 use crate::id::{EmployerId, IncentiveId, MemberId};
 use crate::text_enum;
 
@@ -252,12 +252,7 @@ pub async fn forget_member(
     employer: EmployerId,
     member: MemberId,
 ) -> Result<u64, DbErr> {
-    Sql::on(connection, "DELETE FROM contribution WHERE employer_id = ")
-        .bind(employer)
-        .push(" AND member_id = ")
-        .bind(member)
-        .execute(connection)
-        .await
+    sql::delete_of_member(connection, "contribution", (employer, member)).await
 }
 
 fn keys(wanted: &[Key]) -> Rows {

@@ -4,7 +4,7 @@ use sea_orm::FromQueryResult;
 use sea_orm::entity::prelude::*;
 
 use crate::clock::Timestamp;
-use crate::db::sql::{Rows, Sql};
+use crate::db::sql::{self, Rows, Sql};
 use crate::event::{self, Event, ZoneOrigin};
 use crate::id::{EmployerId, EventTypeId, IncentiveId, MemberId, QueuedEventId};
 use crate::page::{self, Page, Slice};
@@ -129,12 +129,7 @@ pub async fn forget_member(
     employer: EmployerId,
     member: MemberId,
 ) -> Result<u64, DbErr> {
-    Sql::on(connection, "DELETE FROM dead_event WHERE employer_id = ")
-        .bind(employer)
-        .push(" AND member_id = ")
-        .bind(member)
-        .execute(connection)
-        .await
+    sql::delete_of_member(connection, "dead_event", (employer, member)).await
 }
 
 impl Model {

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use crate::clock::Timestamp;
-use crate::db::sql::{Rows, Sql};
+use crate::db::sql::{self, Rows, Sql};
 use crate::id::{EmployerId, EventTypeId, IncentiveId, MemberId, QueuedEventId};
 use crate::refusal::{self, Refusal};
 use crate::{event_type, text_enum};
@@ -245,12 +245,7 @@ pub async fn forget_member(
     employer: EmployerId,
     member: MemberId,
 ) -> Result<u64, DbErr> {
-    Sql::on(connection, "DELETE FROM event WHERE employer_id = ")
-        .bind(employer)
-        .push(" AND member_id = ")
-        .bind(member)
-        .execute(connection)
-        .await
+    sql::delete_of_member(connection, "event", (employer, member)).await
 }
 
 /// A held event that has become too late.

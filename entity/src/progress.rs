@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use crate::clock::Timestamp;
-use crate::db::sql::{Rows, Sql};
+use crate::db::sql::{self, Rows, Sql};
 use crate::id::{EmployerId, IncentiveId, MemberId};
 
 /// What one incentive remembers of one member.
@@ -130,12 +130,7 @@ pub async fn forget_member(
     employer: EmployerId,
     member: MemberId,
 ) -> Result<u64, DbErr> {
-    Sql::on(connection, "DELETE FROM progress WHERE employer_id = ")
-        .bind(employer)
-        .push(" AND member_id = ")
-        .bind(member)
-        .execute(connection)
-        .await
+    sql::delete_of_member(connection, "progress", (employer, member)).await
 }
 
 fn keys(wanted: &[(EmployerId, MemberId, IncentiveId)]) -> Rows {

@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use crate::clock::Timestamp;
 use crate::db::expiry::Expiring;
-use crate::db::sql::{Rows, Sql};
+use crate::db::sql::{self, Rows, Sql};
 use crate::id::{EmployerId, EventTypeId, MemberId};
 
 /// The identity of an event: unique within an employer.
@@ -145,10 +145,5 @@ pub async fn forget_member(
     employer: EmployerId,
     member: MemberId,
 ) -> Result<u64, DbErr> {
-    Sql::on(connection, "DELETE FROM receipt WHERE employer_id = ")
-        .bind(employer)
-        .push(" AND member_id = ")
-        .bind(member)
-        .execute(connection)
-        .await
+    sql::delete_of_member(connection, "receipt", (employer, member)).await
 }

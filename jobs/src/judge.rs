@@ -15,7 +15,6 @@ use chrono::{DateTime, NaiveDate, Utc};
 use entity::achievement;
 use entity::contribution::{self, Contribution, Role};
 use entity::id::{AchievementId, EmployerId, IncentiveId, MemberId};
-use entity::program::ProgramState;
 use entity::progress::{self, Progress};
 use sea_orm::{ConnectionTrait, DbErr};
 
@@ -302,8 +301,13 @@ fn revoked(
             let ordinal = u32::try_from(row.ordinal).unwrap_or(u32::MAX);
             revokes(revocation, &row.period_key, ordinal)
         };
-        // An edit of the limit changes the keys; then the latest achievement is the one that goes.
+        // An edit of the limit changes the key, and not the ordinal, of what is counted for good.
+        let is_same_place = |row: &achievement::Model| {
+            ["once", "ever", "program"].contains(&row.period_key.as_str())
+                && u32::try_from(row.ordinal) == Ok(revocation.ordinal)
+        };
         let named = standing.iter().position(is_named);
+        let named = named.or_else(|| standing.iter().position(is_same_place));
         if let Some(place) = named.or_else(|| standing.len().checked_sub(1)) {
             gone.push(standing.remove(place));
         }

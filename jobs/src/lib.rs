@@ -1,13 +1,19 @@
 //! The verbs that happen later: who earned what, decided from the queue of events and recorded exactly once.
 //!
 //! ```text
-//! wake or sweep ─▶ worker ─▶ evaluate: claim a batch ─▶ load progress ─▶ rules (pure) ─▶ record ─▶ commit ─▶ wake the feeds
+//! wake or sweep ─▶ worker ─┬▶ evaluate: claim a batch of events ──────┐
+//!                          ├▶ retract: claim a batch of retractions ──┴▶ judge: progress, rules (pure) ─▶ record ─▶ commit ─▶ wake the feeds
+//!                          └▶ purge: forget what has served its time
 //! ```
 //!
-//! The cast: an *event* stands in the queue of record from its acceptance to its evaluation; a *progress* row is what an incentive
-//! remembers of a member; an *award* is what the rules say was earned; an *achievement* is the award as a row; a *feed entry* tells
-//! a partner of it. One transaction takes events out of the queue and writes all the rest, so a crash leaves either everything or
-//! nothing, and the next worker finds the events where they were.
+//! The cast: an *event* stands in the queue of record from its acceptance to its evaluation; a *contribution* is what an event counted
+//! for, by which it can be taken back when the event itself is forgotten; a *retraction* names an event that is to be taken back, and
+//! waits for it where it has not come yet; a *progress* row is what an incentive remembers of a member; an *award* is what the rules
+//! say was earned; an *achievement* is the award as a row, with *why*, and revoked but never deleted when it no longer holds; a *feed
+//! entry* tells a partner of either. One transaction takes events out of the queue, or settles retractions, and writes all the rest,
+//! so a crash leaves either everything or nothing, and the next worker finds the work where it was.
+//!
+//! What the words of an incentive mean is on the page of record, in [`rules`].
 //!
 //! Why every duty is both woken and periodic: a wake-up is only a hint and may be lost (a process dies, a connection drops), so
 //! each duty takes its work from the tables and runs at least once a second or an hour as well. Correctness never depends on a

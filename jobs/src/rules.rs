@@ -13,7 +13,9 @@
 //! - **Order-free.** Any permutation of the same changes, cut into calls in any way, ends in the same awards (period key
 //!   and ordinal) and the same progress.
 //!   The day of an award is the one known when it was made and does not move later.
-//!   One exception is stated: under `oncePer`, which window a streak's award falls in may depend on arrival.
+//!   One exception is stated: under `oncePer`, which window an award falls in may depend on arrival and on what is settled,
+//!   where a completion can move from one window to another: of streaks, sequences, and counts and totals over more than one.
+//!   There is never a second award in a window, and never more awards than completions.
 //! - **More never takes away.** Only evidence taken back revokes an award.
 //! - **Progress is small.** It holds dates and sums, never properties; what can no longer change is forgotten.
 //!

@@ -5,6 +5,7 @@
 
 use chrono::NaiveDate;
 use entity::contribution::Contribution;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::rules::{Evidence, Grounds};
@@ -35,6 +36,9 @@ pub struct Contributing {
     pub local_date: NaiveDate,
     /// The zone by which that was computed.
     pub time_zone: String,
+    /// How much of it counted, an exact decimal; none where that is 1, or where only its date is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<String>,
 }
 
 impl Why {
@@ -49,24 +53,29 @@ impl Why {
         text: String,
     ) -> Self {
         let name = |text: &str| (!is_sensitive).then(|| text.to_owned());
+        let amount = |amount: Decimal| {
+            (!is_sensitive && amount != Decimal::ONE).then(|| amount.normalize().to_string())
+        };
         let remembered = grounds.remembered.iter().map(|evidence| Contributing {
             source: None,
             id: None,
             local_date: evidence.day,
             time_zone: zone.to_owned(),
+            amount: amount(evidence.amount),
         });
-        let in_part = grounds.partly.iter().map(|(place, _)| place);
-        let places = in_part
-            .chain(&grounds.places)
-            .filter_map(|place| known.get(*place));
-        let mut events: Vec<Contributing> = remembered
-            .chain(places.map(|row| Contributing {
+        let in_part = grounds.partly.iter().map(|(place, part)| (*place, Some(*part)));
+        let whole = grounds.places.iter().map(|place| (*place, None));
+        let places = in_part.chain(whole).filter_map(|(place, part)| {
+            let row = known.get(place)?;
+            Some(Contributing {
                 source: name(&row.source),
                 id: name(&row.event_id),
                 local_date: row.day,
                 time_zone: row.time_zone.clone(),
-            }))
-            .collect();
+                amount: amount(part.or_else(|| row.amount.parse().ok()).unwrap_or_default()),
+            })
+        });
+        let mut events: Vec<Contributing> = remembered.chain(places).collect();
         events.sort_by_key(|event| event.local_date);
         Self {
             version,

@@ -44,8 +44,8 @@ impl Lot<'_> {
     pub async fn put(&self, db: &Db, ids: &Ids) -> anyhow::Result<()> {
         for (first, members) in (self.first..).step_by(ROWS).zip(self.members.chunks(ROWS)) {
             let part = Lot {
-                first,
                 members,
+                first,
                 ..*self
             };
             part.put_at_once(db, ids).await?;

@@ -124,7 +124,7 @@ impl Stage {
             clock.set(occurred_at + TimeDelta::hours(1));
             for scene in keys.iter().map(|key| self.scene(key)) {
                 let prefix = format!("past-{back}");
-                self.lot(scene, 0..1, MEDITATION, &prefix, occurred_at, occurred_at.into())?
+                Self::lot(scene, 0..1, MEDITATION, &prefix, occurred_at, occurred_at.into())?
                     .put(&self.stand.db, &self.ids)
                     .await?;
             }
@@ -227,7 +227,7 @@ impl Stage {
         for (step, due) in (0..STEPS).zip(now.0 - 1_000..) {
             let occurred_at = noon(self.first_day + Days::new(scene.scenario.days[step]));
             let (event_type, prefix) = (scene.scenario.types[step], format!("{prefix}-{step}"));
-            self.lot(
+            Self::lot(
                 scene,
                 members.clone(),
                 event_type,
@@ -242,7 +242,6 @@ impl Stage {
     }
 
     fn lot<'a>(
-        &self,
         scene: &'a Scene,
         members: std::ops::Range<usize>,
         event_type: &str,

@@ -137,6 +137,8 @@ fn progress_with(
             Ok(ProgressView {
                 earned: stand.earned,
                 stopped_from,
+                // The days of achievements are those known when they were recorded, so the latest of them says when events came.
+                last_counted_on: None,
                 ..view
             })
         }),

@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::Kind;
-use crate::id::{EmployerId, TypedId};
+use crate::id::{EmployerId, MemberId, TypedId};
 
 /// A statement in the making.
 #[derive(Debug)]
@@ -138,6 +138,22 @@ impl Sql {
         let row = connection.query_one_raw(self.statement()).await?;
         row.map(|row| M::from_query_result(&row, "")).transpose()
     }
+}
+
+/// Deletes what a table holds of one member of an employer; says how many rows.
+pub(crate) async fn delete_of_member(
+    connection: &impl ConnectionTrait,
+    table: &'static str,
+    (employer, member): (EmployerId, MemberId),
+) -> Result<u64, DbErr> {
+    Sql::on(connection, "DELETE FROM ")
+        .push(table)
+        .push(" WHERE employer_id = ")
+        .bind(employer)
+        .push(" AND member_id = ")
+        .bind(member)
+        .execute(connection)
+        .await
 }
 
 /// The rows of a tenant's table with these (employer, id), in no order; one statement however many.

@@ -322,6 +322,7 @@ impl Found<'_> {
             id: None,
             local_date: evidence.day,
             time_zone: zone.to_owned(),
+            amount: None,
         });
         let grounds = rules::Grounds {
             places: (0..contributing.len()).collect(),

@@ -138,6 +138,9 @@ impl Amounts {
 
     /// How many whole steps there are in a sum, and what is over.
     fn steps_in(self, sum: Decimal) -> (u64, Decimal) {
+        if sum < self.step {
+            return (0, sum);
+        }
         let times = sum
             .checked_div(self.step)
             .and_then(|times| times.floor().to_u64());
@@ -233,63 +236,86 @@ impl Amounts {
 
     /// The evidence that fills the step which `completion` ends: from where the step before it ended.
     pub fn grounds(self, sums: &Sums, evidence: &[Evidence], completion: Completion) -> Grounds {
-        let window = self.window_of(completion.day);
-        let mut filled = sums.rests.get(&window).copied().unwrap_or_default();
-        let first = evidence.first().map_or(completion.day, |first| first.day);
-        for (day, amount) in sums.days.range(..first.max(window)) {
-            if self.window_of(*day) == window {
-                filled = self.steps_in(filled.saturating_add(*amount)).1;
-            }
-        }
+        let mut filled = Decimal::ZERO;
         let mut grounds = Grounds::default();
-        if !filled.is_zero() {
-            grounds.remembered.push(self.remembered(sums, completion, filled));
-        }
-        let mut nth = 0;
-        let mut of_day = None;
-        for (place, item) in evidence.iter().enumerate() {
-            if self.window_of(item.day) != window || !sums.days.contains_key(&item.day) {
-                continue;
-            }
-            if of_day != Some(item.day) {
-                (nth, of_day) = (0, Some(item.day));
-            }
-            if item.day > completion.day {
-                break;
-            }
-            grounds.places.push(place);
-            let (times, left) = self.steps_in(filled.saturating_add(item.amount));
+        let mut nth = 0_u64;
+        for (place, piece) in self.pieces(sums, evidence, completion) {
+            let (times, left) = self.steps_in(filled.saturating_add(piece.amount));
             filled = left;
+            if piece.day == completion.day
+                && nth.saturating_add(1) < completion.nth
+                && nth.saturating_add(times) >= completion.nth
+            {
+                // The steps behind the first one that this piece ends are made of nothing else.
+                grounds = Grounds::default();
+            }
+            match place {
+                Some(place) => grounds.places.push(place),
+                None => grounds.remembered.push(piece.clone()),
+            }
             if times == 0 {
                 continue;
             }
-            nth += times;
-            if item.day == completion.day && nth >= completion.nth {
-                return grounds;
+            if piece.day == completion.day {
+                nth = nth.saturating_add(times);
+                if nth >= completion.nth {
+                    return grounds;
+                }
             }
             // What is over belongs to the next step.
             grounds = Grounds::default();
-            if !filled.is_zero() {
-                grounds.partly.push((place, filled));
+            match place {
+                _ if filled.is_zero() => {}
+                Some(place) => grounds.partly.push((place, filled)),
+                None => grounds.remembered.push(Evidence {
+                    amount: filled,
+                    ..piece
+                }),
             }
         }
         Grounds::default()
     }
 
-    /// What is left over of days that are not remembered one by one, as evidence.
-    fn remembered(self, sums: &Sums, completion: Completion, rest: Decimal) -> Evidence {
-        let day = sums
-            .last
-            .filter(|last| self.window_of(*last) == self.window_of(completion.day))
-            .unwrap_or(completion.day)
-            .min(completion.day);
-        Evidence {
+    /// What the sum consists of on the day of a completion, in the order in which it was added up: evidence with its place, and
+    /// sums of such as is not known any more.
+    fn pieces(
+        self,
+        sums: &Sums,
+        evidence: &[Evidence],
+        completion: Completion,
+    ) -> Vec<(Option<usize>, Evidence)> {
+        let window = self.window_of(completion.day);
+        let of_sum = |day: NaiveDate, amount: Decimal| Evidence {
             day,
             occurred_at: day.and_time(chrono::NaiveTime::MIN).and_utc(),
-            amount: rest,
+            amount,
             steps: 1,
             stops: false,
+        };
+        let mut known: BTreeMap<NaiveDate, Vec<(usize, &Evidence)>> = BTreeMap::new();
+        for (place, item) in evidence.iter().enumerate() {
+            known.entry(item.day).or_default().push((place, item));
         }
+        let mut pieces = Vec::new();
+        if let Some(rest) = sums.rests.get(&window) {
+            let last = sums.last.filter(|last| self.window_of(*last) == window);
+            let day = last.map_or(completion.day, |last| last.min(completion.day));
+            pieces.push((None, of_sum(day, *rest)));
+        }
+        for (day, sum) in sums.days.range(..=completion.day) {
+            if self.window_of(*day) != window {
+                continue;
+            }
+            let known = known.remove(day).unwrap_or_default();
+            let unknown = known
+                .iter()
+                .fold(*sum, |sum, (_, item)| sum.saturating_sub(item.amount));
+            if unknown > Decimal::ZERO {
+                pieces.push((None, of_sum(*day, unknown.normalize())));
+            }
+            pieces.extend(known.into_iter().map(|(place, item)| (Some(place), item.clone())));
+        }
+        pieces
     }
 }
 

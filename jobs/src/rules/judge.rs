@@ -63,7 +63,11 @@ pub(super) fn judge(
             today = today.max(evidence.day);
         }
     }
-    let after = opened.completions();
+    let after = if change.added.is_empty() {
+        kept.clone()
+    } else {
+        opened.completions()
+    };
     epoch.open = after.total();
     let lost = before.total().saturating_sub(kept.total());
     memory.idle = memory.idle.saturating_sub(lost);

@@ -120,21 +120,6 @@ impl Streak {
         })
     }
 
-    /// The latest day with a matching event, of what is known now.
-    fn last_known(&self, memory: &Memory) -> Option<NaiveDate> {
-        let counted = memory.tallies.last_key_value().and_then(|(index, tally)| {
-            let offset = tally.last_offset()?;
-            Some(self.period.date(*index, offset))
-        });
-        let qualified = memory.runs.numbers().last().copied();
-        let consumed = memory.consumed.map(|(_, end)| end);
-        let ended = qualified
-            .or(consumed)
-            .filter(|index| !memory.tallies.contains_key(index))
-            .map(|index| self.period.last_day(index));
-        counted.max(ended)
-    }
-
     /// The events of a period that can still change.
     fn tally(&self, memory: &Memory, index: i32) -> Tally {
         match memory.tallies.get(&index) {
@@ -217,9 +202,6 @@ impl Structure for Streak {
         let removed = tally.take(self.period.offset(evidence.day), weight(evidence));
         if removed {
             self.set_tally(memory, index, tally);
-            if memory.last == Some(evidence.day) {
-                memory.last = self.last_known(memory);
-            }
         }
         removed
     }

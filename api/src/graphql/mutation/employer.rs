@@ -41,7 +41,8 @@ pub struct CreateEventTypeInput {
     /// How far in the future an event may claim to happen, at most a day.
     #[graphql(default_with = "Some(MAX_FUTURE)")]
     max_future: Option<Duration>,
-    /// How long the properties are kept after evaluation. None for a sensitive type.
+    /// How long after it happened an evaluated event is kept with its properties, as `Member.events` shows it. Must be none for a
+    /// sensitive type.
     #[graphql(default_with = "Some(RETENTION)")]
     retention: Option<Duration>,
 }

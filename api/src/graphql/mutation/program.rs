@@ -76,7 +76,7 @@ pub struct UpdateProgramInput {
     time_zone: MaybeUndefined<TimeZone>,
     /// The local time, `HH:MM`, at which a day of this program starts; `null`: midnight. Only of a draft.
     day_starts_at: MaybeUndefined<String>,
-    /// How many awards of all its incentives together, at least as many as are spent and at most 1,000,000,000; `null`: any number.
+    /// How many awards of all its incentives together, from 1, or as many as are spent, to 1,000,000,000; `null`: any number.
     /// A member who was turned away for want of it is made up for at the next event.
     budget: MaybeUndefined<i32>,
 }
@@ -196,7 +196,7 @@ impl ProgramMutation {
     }
 
     /// Ends a program in force or paused, for good: what happened before still counts when it arrives late, what happens from now on
-    /// does not. What a pause has held is evaluated. Scope: `programs:write` or `operator`.
+    /// does not. What a pause has held is evaluated, as by `activateProgram`. Scope: `programs:write` or `operator`.
     #[graphql(guard = "Requires::<access::EndProgram>::new()")]
     async fn end_program(
         &self,

@@ -13,7 +13,7 @@ use super::{Incentive, Member, Program};
 use crate::domain::achievement::sees_sensitive;
 use crate::graphql::error::ApiError;
 use crate::graphql::loader::Nouns;
-use crate::graphql::scalar::{Date, DateTime, TimeZone, stored_zone};
+use crate::graphql::scalar::{Date, DateTime, Decimal, TimeZone, stored_zone};
 use crate::graphql::viewer;
 
 /// Whether an achievement stands.
@@ -60,11 +60,18 @@ pub struct ContributingEvent {
     local_date: Date,
     /// The zone by which that date was found.
     time_zone: TimeZone,
+    /// How much of it this award rests on: of a `total` that part of its value, in the unit of the property; otherwise the number of
+    /// events, which is 1 where the id is known. Null where nothing but the date is kept.
+    amount: Option<Decimal>,
 }
 
 impl From<Why> for Explanation {
     fn from(why: Why) -> Self {
         let events = why.events.into_iter().map(|event| ContributingEvent {
+            amount: match event.amount {
+                Some(amount) => amount.parse().ok().map(Decimal),
+                None => event.id.is_some().then_some(Decimal(rust_decimal::Decimal::ONE)),
+            },
             id: event.id.map(ID),
             source: event.source,
             local_date: Date(event.local_date),

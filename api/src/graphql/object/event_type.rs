@@ -47,7 +47,8 @@ impl EventType {
         seconds(self.0.max_future_seconds)
     }
 
-    /// How long the properties of an event are kept after its evaluation.
+    /// How long after it happened an evaluated event is kept with its properties, as `Member.events` shows it; none: it is forgotten
+    /// once it is evaluated.
     async fn retention(&self) -> Duration {
         seconds(self.0.retention_seconds)
     }

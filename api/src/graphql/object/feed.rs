@@ -17,7 +17,7 @@ pub enum FeedEntryKind {
     /// A member has earned an achievement.
     AchievementEarned,
     /// An achievement was taken back that this feed has told of: the entry has another id and position, the achievement the same id.
-    /// It does not come back; who earns it again has a new one.
+    /// It does not come back: who earns it again has a new one.
     AchievementRevoked,
 }
 

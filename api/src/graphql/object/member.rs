@@ -64,17 +64,18 @@ pub struct Progress {
     /// The incentive.
     incentive: Incentive,
     /// How far towards the next award, in the unit of the structure: periods of a streak, events of an immediate one or a count, the
-    /// sum of a total, steps of a sequence, achievements.
+    /// sum of a total, steps of a sequence, achievements. As much as `required` once all there is was earned.
     current: Decimal,
     /// How much the next award takes, in the same unit.
     required: Decimal,
-    /// How often it was earned so far.
+    /// How many achievements stand.
     earned: u32,
-    /// The local date on which the current run started; null: there is none.
+    /// The first local date of the run that is still alive; null: there is none, or it is no streak.
     run_started_on: Option<Date>,
-    /// The last local date that counted; null: none did.
+    /// The last local date that counted; null: none did, all there is was earned, or it is earned by achievements.
     last_counted_on: Option<Date>,
-    /// Until when the next step still counts, exclusive; null: nothing runs out.
+    /// Until when the next step must happen for `current` not to be lost; null: nothing runs out. Exclusive, where it is the end of a
+    /// day; inclusive, where it is the end of a sequence.
     deadline: Option<DateTime>,
     /// What is missing for the next award, and until when, in a sentence, for people. Not for programs: it may change.
     missing: String,

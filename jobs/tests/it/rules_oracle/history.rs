@@ -108,30 +108,29 @@ fn fact(start: NaiveDate, days: i64, starts: u32) -> impl Strategy<Value = Fact>
         })
 }
 
-/// A demand, how many days make its completions come and go, and how many facts.
-fn demand() -> impl Strategy<Value = (Demand, i64, usize)> {
-    let windows = || select(vec!["DAY", "WEEK", "MONTH", "QUARTER", "YEAR", "PROGRAM", "EVER"]);
+/// A streak, how many days make its completions come and go, and how many facts.
+pub fn streak() -> impl Strategy<Value = (Demand, i64, usize)> {
     let steps = select(vec![
         (Step::Day, 1_i64),
         (Step::Day, 1),
         (Step::Week, 7),
         (Step::Month, 30),
     ]);
-    let streak = (
-        steps,
-        1..6_usize,
-        select(vec![1, 1, 2, 3_usize]),
-        select(vec![0, 0, 1, 2_usize]),
-    )
-        .prop_map(|((step, days), length, per_step, freezes)| {
-            let demand = Demand::Streak {
-                length,
-                step,
-                per_step,
-                freezes: freezes.min(length - 1),
-            };
-            (demand, 20 * days, 15 * per_step)
-        });
+    let (per_step, freezes) = (select(vec![1, 1, 2, 3_usize]), select(vec![0, 0, 1, 2_usize]));
+    (steps, 1..6_usize, per_step, freezes).prop_map(|((step, days), length, per_step, freezes)| {
+        let demand = Demand::Streak {
+            length,
+            step,
+            per_step,
+            freezes: freezes.min(length - 1),
+        };
+        (demand, 20 * days, 15 * per_step)
+    })
+}
+
+/// The same of any demand.
+fn demand() -> impl Strategy<Value = (Demand, i64, usize)> {
+    let windows = || select(vec!["DAY", "WEEK", "MONTH", "QUARTER", "YEAR", "PROGRAM", "EVER"]);
     let count = (1..5_i64, windows()).prop_map(|(times, window)| (Demand::Count { times, window }, 100, 16));
     let total = (select(vec![25, 75, 100, 333]), windows())
         .prop_map(|(at_least, window)| (Demand::Total { at_least, window }, 100, 12));
@@ -140,7 +139,7 @@ fn demand() -> impl Strategy<Value = (Demand, i64, usize)> {
         .prop_map(|(kinds, within)| (Demand::Sequence { kinds, within }, 12, 11));
     prop_oneof![
         1 => Just((Demand::Immediate, 60, 14)),
-        4 => streak,
+        4 => streak(),
         2 => count,
         2 => total,
         2 => sequence,
@@ -186,6 +185,14 @@ pub fn repeating_sequence() -> impl Strategy<Value = (Demand, Cap, Vec<Fact>)> {
 /// Something asked for, and everything that happens. `late` is how many days facts are late at most, and whether there is a
 /// horizon at all.
 pub fn history() -> impl Strategy<Value = (Demand, History)> {
+    history_of(demand(), 0)
+}
+
+/// The same for one kind of demand, with at least so many facts.
+pub fn history_of(
+    demand: impl Strategy<Value = (Demand, i64, usize)>,
+    least: usize,
+) -> impl Strategy<Value = (Demand, History)> {
     let lateness = select(vec![
         (3, true),
         (12, true),
@@ -193,9 +200,9 @@ pub fn history() -> impl Strategy<Value = (Demand, History)> {
         (1000, false),
         (1000, false),
     ]);
-    (demand(), start(), select(vec![0, 0, 4_u32]), lateness).prop_flat_map(
-        |((demand, days, most), start, starts, (late, has_horizon))| {
-            let facts = prop::collection::vec(fact(start, days, starts), 0..=most);
+    (demand, start(), select(vec![0, 0, 4_u32]), lateness).prop_flat_map(
+        move |((demand, days, most), start, starts, (late, has_horizon))| {
+            let facts = prop::collection::vec(fact(start, days, starts), least..=most);
             facts.prop_flat_map(move |facts| {
                 let demand = demand.clone();
                 calls(facts, late, has_horizon).prop_map(move |history| (demand.clone(), history))
