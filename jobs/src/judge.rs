@@ -15,6 +15,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use entity::achievement;
 use entity::contribution::{self, Contribution, Role};
 use entity::id::{AchievementId, EmployerId, IncentiveId, MemberId};
+use entity::program::ProgramState;
 use entity::progress::{self, Progress};
 use sea_orm::{ConnectionTrait, DbErr};
 
