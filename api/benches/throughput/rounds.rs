@@ -5,14 +5,16 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use chrono::TimeDelta;
 use entity::clock::{Clock, Timestamp};
+use serde_json::json;
 
 use crate::Scale;
 use crate::employer::Employer;
 use crate::floor::{Floor, Shape};
 use crate::load::{Client, Door, Feed, per_second};
 use crate::report::{Report, percentile, say};
-use crate::scenario;
+use crate::scenario::{self, MEDITATION};
 use crate::server::{self, Server};
 use crate::stand::{Place, Stand};
 
@@ -25,6 +27,13 @@ const SINGLES_AT_ONCE: usize = 64;
 const AT_ONCE: usize = 8;
 /// Connections of the floor of single rows.
 const COMMITTERS: usize = 32;
+
+/// Sample events of a simulation, of so many members; and what they earn: a streak of 10 days ten times each.
+const SAMPLES: i64 = 10_000;
+const SAMPLE_MEMBERS: i64 = 100;
+const SAMPLE_AWARDS: usize = 1_000;
+/// How long a request may take.
+const REQUEST_SECONDS: f64 = 5.0;
 
 /// Of about the length of real ones.
 const STATE: &str = r#"{"e":{"n":1},"x":[{"o":1,"s":{"2026-01-01":1}}]}"#;
@@ -153,8 +162,47 @@ impl Bench {
             evaluate_floor,
             "events/s",
         );
+        self.simulate(report).await?;
         let floor = 1.0 / (1.0 / accept_floor + 1.0 / evaluate_floor);
         self.serve(report, floor).await
+    }
+
+    /// How long a draft takes over as many sample events as there may be: an event of every member each day.
+    async fn simulate(&self, report: &mut Report) -> anyhow::Result<()> {
+        let first = self.clock.now() - TimeDelta::days(100);
+        let events = (0..SAMPLES).map(|number| {
+            let (day, member) = (number / SAMPLE_MEMBERS, number % SAMPLE_MEMBERS);
+            json!({
+                "id": format!("s-{number}"), "type": MEDITATION, "member": format!("sample-{member}"),
+                "occurredAt": (first + TimeDelta::days(day)).to_rfc3339(), "properties": {"minutes": 12}
+            })
+        });
+        let (events, draft) = (events.collect::<Vec<_>>(), scenario::draft());
+        let input = json!({"input": {"employer": "one", "incentive": draft, "events": events}});
+        let query = "query($input: SimulateInput!) {
+            simulate(input: $input) { awards { member earnedOn why { text } } userErrors { message path } }
+        }";
+        let operator = Client::new(
+            &self.stand.server.address,
+            &server::token(&self.stand.url, &["operator"])?,
+        )?;
+        let start = Instant::now();
+        let answer = operator.query(query, input).await?["simulate"].take();
+        let seconds = start.elapsed().as_secs_f64();
+        let awards = answer["awards"].as_array().map_or(0, Vec::len);
+        ensure!(
+            awards == SAMPLE_AWARDS,
+            "{awards} awards: {}",
+            answer["userErrors"]
+        );
+        report.note(
+            "simulate, 10,000 sample events",
+            seconds,
+            "the time a request has",
+            REQUEST_SECONDS,
+            "s",
+        );
+        Ok(())
     }
 
     /// Queues events of an employer, then lets a worker loose on them; returns events per second from its start.

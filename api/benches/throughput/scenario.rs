@@ -207,6 +207,17 @@ pub fn simple() -> Vec<Value> {
     )]
 }
 
+/// A draft that is tried on sample events.
+pub fn draft() -> Value {
+    let streak = json!({"streak": {"length": 10}});
+    let mut draft = incentive(
+        "draft",
+        json!({"structure": streak, "trigger": {"eventType": MEDITATION}, "limit": {"unlimited": true}}),
+    );
+    draft["program"] = json!("program");
+    draft
+}
+
 /// The input of an incentive with one achievement.
 fn incentive(key: &str, mut rule: Value) -> Value {
     rule["key"] = json!(key);
