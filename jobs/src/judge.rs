@@ -121,11 +121,13 @@ pub async fn judge(
         .filter(|(_, verdict)| is_shaken(verdict))
         .map(|(key, _)| *key)
         .collect();
-    let standing = if shaken.is_empty() {
-        Vec::new()
-    } else {
-        achievement::list_standing(connection, &shaken).await?
-    };
+    let mut standing: HashMap<CaseKey, Vec<achievement::Model>> = HashMap::new();
+    if !shaken.is_empty() {
+        for row in achievement::list_standing(connection, &shaken).await? {
+            let key = (row.employer_id, row.member_id, row.incentive_id);
+            standing.entry(key).or_default().push(row);
+        }
+    }
     // What an award rests on lies within reach of its completion: older rows need not be read.
     let within_reach = |key: &CaseKey, case: &Case<'_>| {
         let verdict = verdicts.get(key).filter(|_| !is_needed(case))?;
@@ -142,12 +144,6 @@ pub async fn judge(
     rows.extend(known);
     for (key, verdict) in &verdicts {
         let Some(case) = cases.get(key) else { continue };
-        let grounds = Basis::new(
-            case,
-            verdict,
-            rows.get(key).map(Vec::as_slice).unwrap_or_default(),
-        );
-        judged.earned.extend(grounds.earned());
         if case.compiled.is_built_on_others {
             judged.touched.push(*key);
         }
@@ -156,10 +152,18 @@ pub async fn judge(
         judged
             .built_on
             .extend(above.map(|above| (key.0, key.1, above.incentive.id)));
+        // Most events earn nothing and shake nothing: then nobody asks what the case rests on.
+        if verdict.awards.is_empty() && !is_shaken(verdict) {
+            continue;
+        }
+        let grounds = Basis::new(
+            case,
+            verdict,
+            rows.get(key).map(Vec::as_slice).unwrap_or_default(),
+        );
+        judged.earned.extend(grounds.earned());
         if is_shaken(verdict) {
-            let own = |row: &&achievement::Model| (row.employer_id, row.member_id, row.incentive_id) == *key;
-            let standing: Vec<achievement::Model> = standing.iter().filter(own).cloned().collect();
-            let (lost, left) = revoked(verdict, standing);
+            let (lost, left) = revoked(verdict, standing.remove(key).unwrap_or_default());
             for row in &lost {
                 budgets.give_back((row.employer_id, row.program_id));
             }
@@ -325,10 +329,8 @@ fn revokes(revocation: &Revocation, period_key: &str, ordinal: u32) -> bool {
 fn counting<'a>(verdict: &'a Verdict, rows: &'a [Contribution]) -> Vec<&'a Contribution> {
     let fresh: std::collections::HashSet<_> = verdict.put.iter().map(Contribution::key).collect();
     let gone: std::collections::HashSet<_> = verdict.deleted.iter().collect();
-    let role = |row: &Contribution| {
-        let moved = verdict.roles.iter().find(|(key, _)| *key == row.key());
-        moved.map_or(row.role, |(_, role)| *role)
-    };
+    let moved: HashMap<_, _> = verdict.roles.iter().map(|(key, role)| (key, *role)).collect();
+    let role = |row: &Contribution| moved.get(&row.key()).copied().unwrap_or(row.role);
     let old = rows
         .iter()
         .filter(|row| !fresh.contains(&row.key()) && !gone.contains(&row.key()));

@@ -206,6 +206,9 @@ impl Case<'_> {
             verdict.changed |= evaluation.changed;
             verdict.progress = Some(evaluation.progress);
         }
+        if verdict.too_late.is_empty() {
+            return Ok(());
+        }
         let late: HashSet<Key> = self
             .added
             .iter()

@@ -286,7 +286,7 @@ fn open<'a>(
     epoch.version = judging.number;
     memory.earned.windows.append(&mut epoch.windows);
     memory.drop_excess(epoch.consumed);
-    judging.rule.structure.open(Some(&old.write()?))
+    judging.rule.structure.open(Some(old.write()?.get()))
 }
 
 fn close(
@@ -302,7 +302,7 @@ fn close(
     if forgot || consumed > 0 {
         epoch.horizon = epoch.horizon.max(Some(horizon));
     }
-    epoch.state = RawValue::from_string(opened.write()?).map_err(|_| Fault::UnwritableProgress)?;
+    epoch.state = opened.write()?;
     Ok(epoch)
 }
 

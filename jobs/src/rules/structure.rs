@@ -16,6 +16,7 @@ use std::fmt::Debug;
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 use super::completions::{Completion, Completions};
 use super::{Evidence, Fault};
@@ -142,7 +143,7 @@ pub(super) trait Opened {
     fn grounds(&self, evidence: &[Evidence], completion: Completion) -> Grounds;
 
     /// The state as it is stored.
-    fn write(&self) -> Result<String, Fault>;
+    fn write(&self) -> Result<Box<RawValue>, Fault>;
 }
 
 struct Held<'a, S: Structure> {
@@ -215,7 +216,7 @@ impl<S: Structure> Opened for Held<'_, S> {
         self.structure.grounds(&self.state, evidence, completion)
     }
 
-    fn write(&self) -> Result<String, Fault> {
-        serde_json::to_string(&self.state).map_err(|_| Fault::UnwritableProgress)
+    fn write(&self) -> Result<Box<RawValue>, Fault> {
+        serde_json::value::to_raw_value(&self.state).map_err(|_| Fault::UnwritableProgress)
     }
 }
