@@ -4,10 +4,6 @@
 //! ([`harness`]). They are ordered by noun; what concerns no noun alone (authorization, bad input, logs) has a module of its own.
 // Without this, clippy does not know that the helpers between the tests are tests too.
 #![cfg(test)]
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "instants and dates of a few years, far from the ends of the calendar"
-)]
 
 #[macro_use]
 mod harness;

@@ -88,10 +88,13 @@ pub(super) fn read(properties: &Value, path: &[String]) -> Result<Option<Decimal
         Some(Value::String(text)) if text.len() <= 40 => text.clone(),
         _ => return Ok(None),
     };
-    let parsed = text.parse().or_else(|_| Decimal::from_scientific(&text));
+    let parsed = Decimal::from_str_exact(&text).or_else(|_| Decimal::from_scientific(&text));
     let Ok(amount) = parsed.map(|amount: Decimal| amount.normalize()) else {
         // A text need not be a number; a number that is none of ours is too large or too fine.
-        return if found.is_some_and(Value::is_number) && !text.starts_with('-') {
+        let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && text != ".";
+        return if (found.is_some_and(Value::is_number) && !text.starts_with('-'))
+            || (is_decimal && !text.is_empty())
+        {
             Err(Fault::AmountOutOfRange)
         } else {
             Ok(None)
