@@ -31,6 +31,9 @@ const MAX_CONNECTIONS: u32 = 20;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for another *process* to finish writing; within a process the fair queue comes first.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Tries of a connection that found the file locked, and the wait between two: as long as a writer is waited for.
+const CONNECT_ATTEMPTS: u32 = 100;
+const CONNECT_AGAIN: Duration = Duration::from_millis(50);
 /// Memory for the pages that SQLite's writer keeps, as the pragma takes it: negative, in KiB.
 const WRITER_CACHE: &str = "-16384";
 
@@ -105,16 +108,14 @@ impl Db {
             .record_stmt_in_spans(false)
             .map_sqlx_sqlite_opts(sqlite)
             .map_sqlx_postgres_opts(|options| options.statement_cache_capacity(200));
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that connects")]
-        let pool = Database::connect(options.clone()).await?;
+        let pool = connect(&options).await?;
         let writer = match Kind::of(&pool) {
             Kind::Postgres => None,
             Kind::Sqlite => {
                 options
                     .max_connections(1)
                     .map_sqlx_sqlite_opts(|options| sqlite(options).pragma("cache_size", WRITER_CACHE));
-                #[expect(clippy::disallowed_methods, reason = "and its writer")]
-                let pool = Database::connect(options).await?;
+                let pool = connect(&options).await?;
                 let turn = Arc::default();
                 Some(Writer { pool, turn })
             }
@@ -166,6 +167,22 @@ impl Db {
     /// The PostgreSQL pool underneath, for LISTEN; nothing on SQLite, where all who could wait are in this process.
     pub fn postgres_pool(&self) -> Option<&sqlx::PgPool> {
         (self.kind() == Kind::Postgres).then(|| self.pool.get_postgres_connection_pool())
+    }
+}
+
+/// Connects. Processes that start at once on a new SQLite file get in each other's way while the first of them turns it to WAL: that
+/// one step does not wait for a lock, so it is tried again.
+async fn connect(options: &ConnectOptions) -> Result<DatabaseConnection, DbErr> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that connects")]
+        match Database::connect(options.clone()).await {
+            Err(error) if is_retryable(&error) && attempts < CONNECT_ATTEMPTS => {
+                tokio::time::sleep(CONNECT_AGAIN).await;
+            }
+            outcome => return outcome,
+        }
     }
 }
 
