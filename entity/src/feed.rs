@@ -231,8 +231,9 @@ pub async fn told(
         );
     let told: Vec<Told> = Sql::on(connection, "SELECT feed_entry.achievement_id, feed_entry.partner_id FROM ")
         .rows(rows)
+        // A cross join, so that SQLite looks each of them up instead of reading the whole table, whatever its statistics say.
         .push(
-            " AS wanted JOIN feed_entry ON feed_entry.employer_id = wanted.employer_id
+            " AS wanted CROSS JOIN feed_entry WHERE feed_entry.employer_id = wanted.employer_id
              AND feed_entry.achievement_id = wanted.achievement_id AND feed_entry.kind = 'ACHIEVEMENT_EARNED'",
         )
         .all(connection)
