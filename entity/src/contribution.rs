@@ -233,8 +233,10 @@ pub async fn purge(
 ) -> Result<u64, DbErr> {
     Sql::on(
         connection,
-        "DELETE FROM contribution WHERE (employer_id, member_id, incentive_id, source, event_id) IN
-         (SELECT employer_id, member_id, incentive_id, source, event_id FROM contribution WHERE employer_id = ",
+        // Versions begin at 1: that is said for the sake of the index, which is there for this statement alone.
+        "DELETE FROM contribution WHERE (employer_id, member_id, incentive_id, day, source, event_id) IN
+         (SELECT employer_id, member_id, incentive_id, day, source, event_id FROM contribution
+          WHERE version > 0 AND employer_id = ",
     )
     .bind(employer)
     .push(" AND day < ")

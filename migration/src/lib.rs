@@ -16,6 +16,7 @@ mod m20261121_000005_create_outcomes;
 mod m20261121_000006_add_lifecycles;
 mod m20261121_000007_create_contributions;
 mod m20261121_000008_rebuild_achievements;
+mod m20261121_000009_narrow_indexes;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000006_add_lifecycles::Migration),
             Box::new(m20261121_000007_create_contributions::Migration),
             Box::new(m20261121_000008_rebuild_achievements::Migration),
+            Box::new(m20261121_000009_narrow_indexes::Migration),
         ]
     }
 }

@@ -28,6 +28,7 @@ mod memory;
 mod migrations;
 mod order;
 mod pausing;
+mod plans;
 mod privacy;
 mod progress;
 mod readme;
