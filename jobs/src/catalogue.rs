@@ -1,7 +1,8 @@
 //! The employers' incentives, compiled and kept in memory.
 //!
-//! Which incentives an event may match is looked up by its type, so the cost of an event does not depend on how many incentives it
-//! does not match. Each employer has a version number that goes up with every change of its event types, programs or incentives;
+//! Which incentives an event may match is looked up by its type and by the values it brings, so those of other types cost it
+//! nothing, and of its own type those cost nothing whose patterns are ruled out by the one condition of each that is indexed
+//! ([`Index`]). Each employer has a version number that goes up with every change of its event types, programs or incentives;
 //! an evaluation reads it within its own transaction and compiles anew when it has moved on.
 
 use std::collections::{BTreeSet, HashMap};
@@ -13,9 +14,10 @@ use entity::id::{EmployerId, EventTypeId, IncentiveId};
 use entity::program::ProgramState;
 use entity::{employer, event_type, incentive, program};
 use sea_orm::{ConnectionTrait, DbErr};
+use serde_json::Value;
 
 use crate::outcome::{self, AchievementOutcome, Outcome, RetractionPolicy};
-use crate::rules::{Edition, Incentive};
+use crate::rules::{Edition, Incentive, Index};
 
 /// Days kept beyond an employer's greatest `maxLate` before progress may forget: an event is judged by when it was accepted, and
 /// its evaluation may come later, after an outage or from the dead letters.
@@ -30,7 +32,7 @@ pub struct Catalogue {
     event_types: HashMap<EventTypeId, EventKind>,
     incentives: Vec<Compiled>,
     by_id: HashMap<IncentiveId, usize>,
-    by_event_type: HashMap<String, Vec<usize>>,
+    by_pattern: Index,
     by_achievement: HashMap<String, Vec<usize>>,
     max_late_days: i64,
 }
@@ -108,19 +110,6 @@ impl Catalogue {
                 Some(Compiled::new(incentive, program, versions))
             })
             .collect();
-        let mut by_event_type: HashMap<String, Vec<usize>> = HashMap::new();
-        for (index, compiled) in incentives.iter().enumerate() {
-            let mut keys: Vec<&String> = compiled
-                .versions
-                .iter()
-                .flat_map(|version| &version.event_types)
-                .collect();
-            keys.sort_unstable();
-            keys.dedup();
-            for key in keys {
-                by_event_type.entry(key.clone()).or_default().push(index);
-            }
-        }
         let mut by_achievement: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, compiled) in incentives.iter().enumerate() {
             let mut keys: Vec<&String> = compiled
@@ -145,6 +134,7 @@ impl Catalogue {
             .map(|row| row.max_late_seconds / 86_400 + 1)
             .max()
             .unwrap_or(0);
+        let by_pattern = patterns(&incentives);
         Ok(Self {
             version: employer.catalogue_version,
             employer,
@@ -161,7 +151,7 @@ impl Catalogue {
                 .collect(),
             incentives,
             by_id,
-            by_event_type,
+            by_pattern,
             by_achievement,
             max_late_days,
         })
@@ -172,21 +162,26 @@ impl Catalogue {
         self.event_types.get(&id)
     }
 
-    /// The incentives of programs beyond their draft of which a version names this event type.
-    pub fn matching(&self, event_type: &str) -> impl Iterator<Item = &Compiled> {
-        self.at(self.by_event_type.get(event_type))
+    /// The incentives of programs beyond their draft of which a version may match an event of this type with these properties, of
+    /// a member with these attributes, in the order of their making. All of those are there that do match or that cannot say.
+    pub fn matching(
+        &self,
+        event_type: &str,
+        properties: &Value,
+        attributes: &Value,
+    ) -> impl Iterator<Item = &Compiled> {
+        self.at(self.by_pattern.candidates(event_type, properties, attributes))
     }
 
     /// The incentives of programs beyond their draft of which a version is earned by achievements of the incentive of this key.
     pub fn built_on(&self, key: &str) -> impl Iterator<Item = &Compiled> {
-        self.at(self.by_achievement.get(key))
+        self.at(self.by_achievement.get(key).into_iter().flatten().copied())
     }
 
-    fn at<'a>(&'a self, indexes: Option<&'a Vec<usize>>) -> impl Iterator<Item = &'a Compiled> {
+    fn at(&self, indexes: impl IntoIterator<Item = usize>) -> impl Iterator<Item = &Compiled> {
         indexes
             .into_iter()
-            .flatten()
-            .filter_map(|index| self.incentives.get(*index))
+            .filter_map(|index| self.incentives.get(index))
             .filter(|compiled| compiled.program.state() != ProgramState::Draft)
     }
 
@@ -233,6 +228,21 @@ impl Catalogue {
             .checked_sub_days(chrono::Days::new(days))
             .unwrap_or(NaiveDate::MIN)
     }
+}
+
+/// The places of incentives by what their versions ask for.
+fn patterns(incentives: &[Compiled]) -> Index {
+    let versions = || {
+        let places = incentives.iter().enumerate();
+        places.flat_map(|(place, compiled)| compiled.versions.iter().map(move |version| (place, version)))
+    };
+    // What a broken version asks for is not known. It is asked about every event of the types it names, so that its failure shows.
+    let broken = versions()
+        .filter(|(_, version)| version.ready.is_err())
+        .flat_map(|(place, version)| version.event_types.iter().map(move |key| (place, key.as_str())));
+    let rules =
+        versions().filter_map(|(place, version)| Some((place, &version.ready.as_ref().ok()?.incentive)));
+    Index::new(rules, broken)
 }
 
 impl Compiled {

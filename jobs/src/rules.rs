@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Nothing here touches a database, a clock or a network, and nothing panics on any input.
-//! An [`Incentive`] is one version of a definition made ready; [`Incentive::evidence`] says what an event counts for;
+//! An [`Incentive`] is one version of a definition made ready; an [`Index`] says which of many an event may count for, and
+//! [`Incentive::evidence`] for what it counts;
 //! [`evaluate`] moves one member's progress by evidence added and taken back, and returns what is earned by that and what no
 //! longer is; [`progress`](fn@progress) says how far a member is, [`explain`](fn@explain) what an award rests on.
 //!
@@ -38,6 +39,7 @@ pub mod definition;
 mod evidence;
 mod explain;
 mod immediate;
+mod index;
 mod judge;
 mod limit;
 mod memory;
@@ -51,6 +53,7 @@ pub use completions::Completion;
 pub use definition::keeps_progress;
 pub use evidence::{Evidence, Occurrence};
 pub use explain::{Grounds, ProgressView, completions, explain, progress, reach};
+pub use index::Index;
 pub use structure::Deadline;
 pub use words::{missing, text};
 

@@ -149,7 +149,7 @@ impl<'a> Opened<'a> {
             time_zone: &event.time_zone,
             properties: &read.properties,
         };
-        for compiled in catalogue.matching(&kind.key) {
+        for compiled in catalogue.matching(&kind.key, &read.properties, attributes) {
             let incentive = compiled.incentive.id;
             if event.only_incentive_id.is_some_and(|only| only != incentive) {
                 continue;

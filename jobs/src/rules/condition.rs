@@ -31,7 +31,7 @@ pub(super) struct Condition {
 }
 
 /// Where a condition looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
     /// The properties of the event.
     Properties,
@@ -68,20 +68,30 @@ impl Trigger {
 impl Condition {
     /// Whether the condition holds for an event with these properties of a member with these attributes.
     pub fn holds(&self, properties: &Value, attributes: &Value) -> bool {
-        let root = match self.subject {
-            Subject::Properties => properties,
-            Subject::Attributes => attributes,
-        };
-        let found = self
-            .path
-            .iter()
-            .try_fold(root, |value, name| value.as_object()?.get(name))
-            .filter(|value| !value.is_null());
+        let found = self.subject.find(&self.path, properties, attributes);
         match (found, &self.test) {
             (found, Test::Exists(wanted)) => found.is_some() == *wanted,
             (Some(value), test) => test.passes(value),
             (None, _) => false,
         }
+    }
+}
+
+impl Subject {
+    /// The value at a path; none where there is none, or `null`.
+    pub fn find<'a>(
+        self,
+        path: &[String],
+        properties: &'a Value,
+        attributes: &'a Value,
+    ) -> Option<&'a Value> {
+        let root = match self {
+            Subject::Properties => properties,
+            Subject::Attributes => attributes,
+        };
+        path.iter()
+            .try_fold(root, |value, name| value.as_object()?.get(name))
+            .filter(|value| !value.is_null())
     }
 }
 
@@ -135,7 +145,7 @@ fn equal(left: &Value, right: &Value) -> bool {
 }
 
 /// The order of two numbers by size, or of two texts by code point; anything else has none.
-fn order(left: &Value, right: &Value) -> Option<Ordering> {
+pub(super) fn order(left: &Value, right: &Value) -> Option<Ordering> {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => compare(left, right),
         // UTF-8 keeps the order of code points.
