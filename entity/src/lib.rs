@@ -4,6 +4,7 @@
 //! no GraphQL, no HTTP, no rule and no job here; a statement that differs between SQLite and PostgreSQL goes through [`db`].
 
 pub mod achievement;
+pub mod boost;
 pub mod client;
 pub mod clock;
 pub mod consent;
@@ -16,8 +17,10 @@ pub mod event_type;
 pub mod feed;
 pub mod grant;
 pub mod id;
+pub mod idempotency;
 pub mod incentive;
 pub mod kept_event;
+pub mod ledger;
 pub mod member;
 pub mod page;
 pub mod partner;

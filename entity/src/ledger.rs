@@ -1,0 +1,462 @@
+//! The ledger: members' points, by category. The only writer of accounts, lots and entries.
+//!
+//! Whoever changes an account holds the lock of its member ([`crate::member::lock`]) until the end of the transaction, so what is
+//! read here stays as it is. The rules of how points come and go are in [`account`]; this file brings accounts in and out, all that
+//! are asked for in one statement each.
+//!
+//! An entry is never changed. The balance that is stored is what the entries add up to, and what remains in the lots; `plaudit check`
+//! says where it is not.
+
+pub mod account;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use chrono::NaiveDate;
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+
+use crate::clock::Timestamp;
+use crate::db::sql::{Rows, Sql};
+use crate::id::{EmployerId, Ids, IncentiveId, LotId, MemberId, PointsEntryId, RedemptionId};
+use crate::text_enum;
+pub use account::{About, Account, Cause, Earned, Entry, Lot, Refusal, Shortfall};
+
+/// The end of a lot that never ends.
+pub const NEVER: Timestamp = Timestamp(i64::MAX);
+/// The most points that an account can hold: every number up to it is exact in JSON.
+pub const MOST: i64 = 9_007_199_254_740_991;
+
+text_enum! {
+    /// What has happened to an account.
+    EntryKind {
+        /// Points were earned.
+        Earned = "EARNED",
+        /// An administrator has corrected it.
+        Adjusted = "ADJUSTED",
+        /// Points were spent on a reward.
+        Redeemed = "REDEEMED",
+        /// A redemption has come to nothing, and its points are back.
+        Returned = "RETURNED",
+        /// Points have ended.
+        Expired = "EXPIRED",
+        /// What they were earned for no longer holds.
+        ClawedBack = "CLAWED_BACK",
+    }
+}
+
+/// Which account.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountKey {
+    /// The employer.
+    pub employer_id: EmployerId,
+    /// Whose points.
+    pub member_id: MemberId,
+    /// Of which kind.
+    pub category: String,
+}
+
+/// The present, as an employer sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// By the employer's clock.
+    pub at: Timestamp,
+    /// The date of that in the employer's zone.
+    pub on: NaiveDate,
+}
+
+/// How much of an account is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// Enough to earn.
+    Head,
+    /// Its open lots as well: to spend, or to take back.
+    Lots,
+}
+
+/// What is wanted of an account.
+#[derive(Debug, Clone, Copy)]
+pub struct Want {
+    /// The present.
+    pub moment: Moment,
+    /// How much is needed.
+    pub depth: Depth,
+}
+
+/// Accounts, settled to the present, and what has changed in them.
+pub struct Ledger {
+    ids: Ids,
+    accounts: BTreeMap<AccountKey, (Account, Moment)>,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct AccountRow {
+    employer_id: EmployerId,
+    member_id: MemberId,
+    category: String,
+    available: i64,
+    pending: i64,
+    debt: i64,
+    entries: i64,
+    due_at: Option<Timestamp>,
+}
+
+#[derive(Debug, FromQueryResult)]
+struct LotRow {
+    employer_id: EmployerId,
+    id: LotId,
+    member_id: MemberId,
+    category: String,
+    amount: i64,
+    remaining: i64,
+    active_from: Timestamp,
+    expires_at: Timestamp,
+    is_active: bool,
+    incentive_id: Option<IncentiveId>,
+    cause: Option<Vec<u8>>,
+}
+
+impl LotRow {
+    fn key(&self) -> AccountKey {
+        AccountKey {
+            employer_id: self.employer_id,
+            member_id: self.member_id,
+            category: self.category.clone(),
+        }
+    }
+
+    fn lot(self) -> Lot {
+        Lot {
+            id: self.id,
+            amount: self.amount,
+            remaining: self.remaining,
+            active_from: self.active_from,
+            expires_at: self.expires_at,
+            is_active: self.is_active,
+            cause: self
+                .incentive_id
+                .zip(self.cause)
+                .map(|(incentive, key)| Cause { incentive, key }),
+        }
+    }
+}
+
+const LOT: &str =
+    "SELECT lot.employer_id, lot.id, lot.member_id, lot.category, lot.amount, lot.remaining, lot.active_from,
+     lot.expires_at, lot.is_active, lot.incentive_id, lot.cause FROM ";
+
+impl Ledger {
+    /// Brings in these accounts and settles them; one that is not there yet is empty. The caller holds the locks of the members.
+    pub async fn open(
+        connection: &impl ConnectionTrait,
+        ids: &Ids,
+        wanted: BTreeMap<AccountKey, Want>,
+    ) -> Result<Self, DbErr> {
+        let mut ledger = Self {
+            ids: ids.clone(),
+            accounts: BTreeMap::new(),
+        };
+        if wanted.is_empty() {
+            return Ok(ledger);
+        }
+        let rows: Vec<AccountRow> = Sql::on(connection, "SELECT account.* FROM ")
+            .rows(keys(wanted.keys()))
+            .push(
+                " AS wanted JOIN points_account AS account ON account.employer_id = wanted.employer_id
+                 AND account.member_id = wanted.member_id AND account.category = wanted.category",
+            )
+            .all(connection)
+            .await?;
+        let mut deep = BTreeSet::new();
+        for row in rows {
+            let key = AccountKey {
+                employer_id: row.employer_id,
+                member_id: row.member_id,
+                category: row.category,
+            };
+            let Some(want) = wanted.get(&key) else { continue };
+            // What is due is booked first, and that takes the lots.
+            let is_due = row.due_at.is_some_and(|due| due <= want.moment.at);
+            let is_deep = want.depth == Depth::Lots || is_due;
+            if is_deep {
+                deep.insert(key.clone());
+            }
+            let account = Account {
+                available: row.available,
+                pending: row.pending,
+                debt: row.debt,
+                entries: row.entries,
+                due_elsewhere: row.due_at.filter(|_| !is_deep),
+                ..Account::default()
+            };
+            ledger.accounts.insert(key, (account, want.moment));
+        }
+        for (key, want) in wanted {
+            let empty = || (Account::default(), want.moment);
+            ledger.accounts.entry(key).or_insert_with(empty);
+        }
+        if !deep.is_empty() {
+            let lots: Vec<LotRow> = Sql::on(connection, LOT)
+                .rows(keys(&deep))
+                .push(
+                    " AS wanted JOIN points_lot AS lot ON lot.employer_id = wanted.employer_id AND lot.member_id = wanted.member_id
+                     AND lot.category = wanted.category AND lot.remaining > 0",
+                )
+                .all(connection)
+                .await?;
+            for row in lots {
+                if let Some((account, _)) = ledger.accounts.get_mut(&row.key()) {
+                    let lot = row.lot();
+                    account.lots.insert((lot.expires_at, lot.id), lot);
+                }
+            }
+        }
+        for (account, moment) in ledger.accounts.values_mut() {
+            account.settle(ids, moment.at);
+        }
+        Ok(ledger)
+    }
+
+    /// An account that was brought in.
+    pub fn account(&mut self, key: &AccountKey) -> Option<&mut Account> {
+        self.accounts.get_mut(key).map(|(account, _)| account)
+    }
+
+    /// The ids that lots and entries get.
+    pub fn ids(&self) -> &Ids {
+        &self.ids
+    }
+
+    /// Writes what has changed; five statements however much.
+    pub async fn write(self, connection: &impl ConnectionTrait) -> Result<(), DbErr> {
+        let changed: Vec<(&AccountKey, &Account, Moment)> = self
+            .accounts
+            .iter()
+            .filter(|(_, (account, _))| {
+                !(account.written.is_empty() && account.changed.is_empty() && account.fresh.is_empty())
+            })
+            .map(|(key, (account, moment))| (key, account, *moment))
+            .collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        put_accounts(connection, &changed).await?;
+        put_lots(connection, &changed).await?;
+        put_entries(connection, &changed).await
+    }
+}
+
+fn keys<'a>(wanted: impl IntoIterator<Item = &'a AccountKey> + Clone) -> Rows {
+    let each = || wanted.clone().into_iter();
+    Rows::new()
+        .id("employer_id", each().map(|key| key.employer_id))
+        .id("member_id", each().map(|key| key.member_id))
+        .text("category", each().map(|key| key.category.as_str()))
+}
+
+async fn put_accounts(
+    connection: &impl ConnectionTrait,
+    changed: &[(&AccountKey, &Account, Moment)],
+) -> Result<(), DbErr> {
+    let of = |value: fn(&Account) -> i64| changed.iter().map(move |(_, account, _)| value(account));
+    let rows = keys(changed.iter().map(|(key, _, _)| *key).collect::<Vec<_>>())
+        .int("available", of(|account| account.available))
+        .int("pending", of(|account| account.pending))
+        .int("debt", of(|account| account.debt))
+        .int("entries", of(|account| account.entries))
+        .int_or_null(
+            "due_at",
+            changed
+                .iter()
+                .map(|(_, account, _)| account.due_at().map(|due| due.0)),
+        );
+    Sql::on(
+        connection,
+        "INSERT INTO points_account (employer_id, member_id, category, available, pending, debt, entries, due_at)
+         SELECT employer_id, member_id, category, available, pending, debt, entries, due_at FROM ",
+    )
+    .rows(rows)
+    .push(
+        " AS fresh WHERE true ON CONFLICT (employer_id, member_id, category) DO UPDATE SET available = excluded.available,
+         pending = excluded.pending, debt = excluded.debt, entries = excluded.entries, due_at = excluded.due_at",
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+async fn put_lots(
+    connection: &impl ConnectionTrait,
+    changed: &[(&AccountKey, &Account, Moment)],
+) -> Result<(), DbErr> {
+    let (mut fresh, mut moved) = (Vec::new(), Vec::new());
+    for (key, account, _) in changed {
+        let new: BTreeSet<LotId> = account.fresh.iter().copied().collect();
+        let old: BTreeSet<LotId> = account.changed.iter().copied().collect();
+        for lot in account.lots.values() {
+            if new.contains(&lot.id) {
+                fresh.push((*key, lot));
+            } else if old.contains(&lot.id) {
+                moved.push((*key, lot));
+            }
+        }
+    }
+    if !fresh.is_empty() {
+        let cause = |lot: &Lot| lot.cause.clone();
+        let rows = keys(fresh.iter().map(|(key, _)| *key).collect::<Vec<_>>())
+            .id("id", fresh.iter().map(|(_, lot)| lot.id))
+            .int("amount", fresh.iter().map(|(_, lot)| lot.amount))
+            .int("remaining", fresh.iter().map(|(_, lot)| lot.remaining))
+            .int("active_from", fresh.iter().map(|(_, lot)| lot.active_from.0))
+            .int("expires_at", fresh.iter().map(|(_, lot)| lot.expires_at.0))
+            .bool("is_active", fresh.iter().map(|(_, lot)| lot.is_active))
+            .id_or_null(
+                "incentive_id",
+                fresh
+                    .iter()
+                    .map(|(_, lot)| cause(lot).map(|cause| cause.incentive)),
+            )
+            .bytes_or_null(
+                "cause",
+                fresh.iter().map(|(_, lot)| cause(lot).map(|cause| cause.key)),
+            );
+        Sql::on(
+            connection,
+            "INSERT INTO points_lot (employer_id, id, member_id, category, amount, remaining, active_from, expires_at, is_active,
+             incentive_id, cause)
+             SELECT employer_id, id, member_id, category, amount, remaining, active_from, expires_at, is_active, incentive_id, cause
+             FROM ",
+        )
+        .rows(rows)
+        .push(" AS fresh")
+        .execute(connection)
+        .await?;
+    }
+    if !moved.is_empty() {
+        let rows = Rows::new()
+            .id("employer_id", moved.iter().map(|(key, _)| key.employer_id))
+            .id("id", moved.iter().map(|(_, lot)| lot.id))
+            .int("remaining", moved.iter().map(|(_, lot)| lot.remaining))
+            .bool("is_active", moved.iter().map(|(_, lot)| lot.is_active));
+        Sql::on(
+            connection,
+            "UPDATE points_lot SET remaining = wanted.remaining, is_active = wanted.is_active FROM ",
+        )
+        .rows(rows)
+        .push(" AS wanted WHERE points_lot.employer_id = wanted.employer_id AND points_lot.id = wanted.id")
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn put_entries(
+    connection: &impl ConnectionTrait,
+    changed: &[(&AccountKey, &Account, Moment)],
+) -> Result<(), DbErr> {
+    let entries: Vec<(&AccountKey, &Entry, Moment)> = changed
+        .iter()
+        .flat_map(|(key, account, moment)| account.written.iter().map(|entry| (*key, entry, *moment)))
+        .collect();
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let rows = keys(entries.iter().map(|(key, _, _)| *key).collect::<Vec<_>>())
+        .id("id", entries.iter().map(|(_, entry, _)| entry.id))
+        .int("number", entries.iter().map(|(_, entry, _)| entry.number))
+        .text("kind", entries.iter().map(|(_, entry, _)| entry.kind.as_str()))
+        .int("amount", entries.iter().map(|(_, entry, _)| entry.amount))
+        .int(
+            "balance_after",
+            entries.iter().map(|(_, entry, _)| entry.balance_after),
+        )
+        .int("recorded_at", entries.iter().map(|(_, _, moment)| moment.at.0))
+        .date("recorded_on", entries.iter().map(|(_, _, moment)| moment.on))
+        .id_or_null(
+            "incentive_id",
+            entries.iter().map(|(_, entry, _)| entry.about.incentive),
+        )
+        .id_or_null(
+            "redemption_id",
+            entries.iter().map(|(_, entry, _)| entry.about.redemption),
+        )
+        .bool(
+            "sensitive",
+            entries.iter().map(|(_, entry, _)| entry.about.sensitive),
+        );
+    Sql::on(
+        connection,
+        "INSERT INTO points_entry (employer_id, id, member_id, category, number, kind, amount, balance_after, recorded_at, recorded_on,
+         incentive_id, redemption_id, sensitive)
+         SELECT employer_id, id, member_id, category, number, kind, amount, balance_after, recorded_at, recorded_on, incentive_id,
+         redemption_id, sensitive FROM ",
+    )
+    .rows(rows)
+    .push(" AS fresh")
+    .execute(connection)
+    .await?;
+    let postings: Vec<(EmployerId, PointsEntryId, LotId, i64)> = entries
+        .iter()
+        .flat_map(|(key, entry, _)| {
+            let of = entry.postings.iter();
+            of.map(|(lot, amount)| (key.employer_id, entry.id, *lot, *amount))
+        })
+        .collect();
+    let rows = Rows::new()
+        .id("employer_id", postings.iter().map(|(employer, ..)| *employer))
+        .id("entry_id", postings.iter().map(|(_, entry, ..)| *entry))
+        .id("lot_id", postings.iter().map(|(_, _, lot, _)| *lot))
+        .int("amount", postings.iter().map(|(.., amount)| *amount));
+    Sql::on(
+        connection,
+        "INSERT INTO points_posting (employer_id, entry_id, lot_id, amount) SELECT employer_id, entry_id, lot_id, amount FROM ",
+    )
+    .rows(rows)
+    .push(" AS fresh")
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+#[derive(Debug, FromQueryResult)]
+struct TakenRow {
+    lot_id: LotId,
+    taken: i64,
+}
+
+/// The lots that a redemption has taken points from, each with how many it has taken and not put back.
+pub async fn taken_for(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    redemption: RedemptionId,
+    member: MemberId,
+) -> Result<Vec<(Lot, i64)>, DbErr> {
+    let taken: Vec<TakenRow> = Sql::on(
+        connection,
+        "SELECT posting.lot_id, CAST(-SUM(posting.amount) AS bigint) AS taken FROM points_entry AS entry
+         JOIN points_posting AS posting ON posting.employer_id = entry.employer_id AND posting.entry_id = entry.id
+         WHERE entry.employer_id = ",
+    )
+    .bind(employer)
+    .push(" AND entry.member_id = ")
+    .bind(member)
+    .push(" AND entry.redemption_id = ")
+    .bind(redemption)
+    .push(" GROUP BY posting.lot_id ORDER BY posting.lot_id")
+    .all(connection)
+    .await?;
+    let wanted = Rows::new()
+        .id("employer_id", taken.iter().map(|_| employer))
+        .id("id", taken.iter().map(|row| row.lot_id));
+    let lots: Vec<LotRow> = Sql::on(connection, LOT)
+        .rows(wanted)
+        .push(" AS wanted JOIN points_lot AS lot ON lot.employer_id = wanted.employer_id AND lot.id = wanted.id")
+        .all(connection)
+        .await?;
+    let taken: HashMap<LotId, i64> = taken.into_iter().map(|row| (row.lot_id, row.taken)).collect();
+    let lots = lots.into_iter().map(LotRow::lot);
+    Ok(lots
+        .filter_map(|lot| {
+            let taken = taken.get(&lot.id).copied().filter(|taken| *taken > 0)?;
+            Some((lot, taken))
+        })
+        .collect())
+}
