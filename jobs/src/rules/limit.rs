@@ -180,7 +180,7 @@ impl Limit {
     }
 
     /// Learns that completions are consumed, so that the awards for them stay, and forgets the windows that ended before
-    /// `horizon`; says whether anything was forgotten. `rest` are the completions that are left.
+    /// `horizon`; says whether anything was forgotten. `rest` are the completions that are left, where they matter.
     ///
     /// None of those windows can be asked for again: a structure is never completed on a day before the evidence that completes
     /// it, and no evidence before the horizon comes any more.
@@ -189,13 +189,13 @@ impl Limit {
         earned: &mut Earned,
         own: &mut BTreeSet<NaiveDate>,
         consumed: &Completions,
-        rest: &Completions,
+        rest: impl FnOnce() -> Completions,
         horizon: NaiveDate,
     ) -> bool {
         let Limit::Windowed(window) = self else {
             return false;
         };
-        let mut supported = windows_of(window, rest);
+        let mut supported = windows_of(window, &rest());
         let open = window
             .first_day(horizon)
             .min(supported.first().copied().or(Some(NaiveDate::MAX)));
