@@ -66,10 +66,10 @@ pub(super) fn read(properties: &Value, path: &[String]) -> Result<Option<Decimal
     let parsed = Decimal::from_str_exact(&text).or_else(|_| Decimal::from_scientific(&text));
     let Ok(amount) = parsed.map(|amount: Decimal| amount.normalize()) else {
         // A text need not be a number; a number that is none of ours is too large or too fine.
-        let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && text != ".";
-        return if (found.is_some_and(Value::is_number) && !text.starts_with('-'))
-            || (is_decimal && !text.is_empty())
-        {
+        let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+            && text.bytes().any(|byte| byte.is_ascii_digit())
+            && text.matches('.').count() <= 1;
+        return if (found.is_some_and(Value::is_number) && !text.starts_with('-')) || is_decimal {
             Err(Fault::AmountOutOfRange)
         } else {
             Ok(None)

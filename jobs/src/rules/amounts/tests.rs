@@ -231,6 +231,10 @@ fn an_amount_is_read_as_it_was_written() {
         json!(true),
         json!([5]),
         json!(""),
+        json!("1.2.3"),
+        json!("2026.11.21"),
+        json!("."),
+        json!(".."),
     ] {
         assert_eq!(read(nothing.clone()), Ok(None), "{nothing}");
     }
@@ -238,6 +242,9 @@ fn an_amount_is_read_as_it_was_written() {
         json!(1e15),
         json!(1e300),
         json!("0.0000001"),
+        json!("1000000000000000"),
+        json!("99999999999999999999999999999999"),
+        json!("0.00000000000000000000000000000001"),
         json!(1e-7),
         json!(u64::MAX),
     ] {
