@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calendar::Window;
 use super::completions::{Completion, Completions};
+use super::memory::dates;
 use super::{Award, Fault, Revocation};
 
 /// The most awards that one call gives to one member. More is an amount that dwarfs what is asked for, and nobody's intention.
@@ -43,7 +44,12 @@ pub(super) struct Earned {
     #[serde(rename = "p", default, skip_serializing_if = "is_zero")]
     pub placed: u32,
     /// The first days of the windows that have their award for good, because what it rests on can no longer be taken back.
-    #[serde(rename = "w", default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(
+        rename = "w",
+        default,
+        skip_serializing_if = "BTreeSet::is_empty",
+        with = "dates"
+    )]
     pub windows: BTreeSet<NaiveDate>,
 }
 

@@ -240,6 +240,7 @@ fn sound_progress() -> impl Strategy<Value = Value> {
         json!({ "n": 3 }),
         json!({ "n": most }),
         json!({ "n": 2, "p": 2, "w": ["2026-11-09"] }),
+        json!({ "n": 7, "p": 6, "w": ["2026-11-02*2", "2026-11-09", "2026-11-11"] }),
     ]);
     let epoch = (states, any::<bool>()).prop_map(|(state, is_edited)| {
         if is_edited {
