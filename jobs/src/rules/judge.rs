@@ -98,8 +98,8 @@ pub(super) fn judge(
     if let Some(mut epoch) = memory.epochs.pop() {
         let consumed = opened.consume_before(horizon);
         let forgot = opened.forget_before(horizon);
-        let rest = opened.completions();
-        let forgot_windows = limit.settle(&mut memory.earned, &mut own, &consumed, &rest, horizon);
+        let rest = || opened.completions();
+        let forgot_windows = limit.settle(&mut memory.earned, &mut own, &consumed, rest, horizon);
         epoch.windows = own;
         let epoch = close(epoch, &*opened, &consumed, forgot || forgot_windows, horizon)?;
         memory.epochs.push(epoch);
@@ -170,8 +170,8 @@ pub(super) fn tidy(
             .open(Some(epoch.state.get()))?;
         let consumed = opened.consume_before(horizon);
         let forgot = opened.forget_before(horizon);
-        let rest = opened.completions();
-        let forgot_windows = limit.settle(&mut memory.earned, &mut epoch.windows, &consumed, &rest, horizon);
+        let rest = || opened.completions();
+        let forgot_windows = limit.settle(&mut memory.earned, &mut epoch.windows, &consumed, rest, horizon);
         is_blank &= opened.is_blank();
         epochs.push(close(
             epoch,
