@@ -149,6 +149,22 @@ impl Limit {
         self.most().is_some_and(|most| earned.count >= most)
     }
 
+    /// The first day after the window of `today` where that has its award; none: there may be one today. `open` are the first days
+    /// of the windows whose award can still be taken back.
+    pub fn free_from(
+        self,
+        earned: &Earned,
+        open: &BTreeSet<NaiveDate>,
+        today: NaiveDate,
+    ) -> Option<NaiveDate> {
+        let Limit::Windowed(window) = self else {
+            return None;
+        };
+        let first = window.first_day(today)?;
+        let is_taken = earned.windows.contains(&first) || open.contains(&first);
+        window.last_day(today).filter(|_| is_taken)?.succ_opt()
+    }
+
     /// Awards what has been completed, and takes back what no longer is.
     pub fn follow(
         self,
