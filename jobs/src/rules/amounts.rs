@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::ops::Bound;
+use std::num::NonZeroU64;
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -17,6 +17,9 @@ use super::calendar::Window;
 use super::completions::{Completion, Completions};
 use super::structure::{Deadline, Grounds, Standing, Structure};
 use super::{Evidence, Fault};
+use days::DaySums;
+
+mod days;
 
 /// Beyond this an amount is a mistake, and its sums would not be exact for ever.
 pub(super) const AMOUNT_MAX: i64 = 1_000_000_000_000_000;
@@ -40,39 +43,11 @@ pub(super) struct Sums {
     #[serde(rename = "b", default, skip_serializing_if = "BTreeMap::is_empty")]
     rests: BTreeMap<NaiveDate, Decimal>,
     /// The sums of single days.
-    #[serde(rename = "d", default, skip_serializing_if = "BTreeMap::is_empty")]
-    days: BTreeMap<NaiveDate, Decimal>,
+    #[serde(rename = "d", default, skip_serializing_if = "DaySums::is_empty")]
+    days: DaySums,
     /// The latest day that counted and is not remembered by itself.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     last: Option<NaiveDate>,
-}
-
-impl Sums {
-    /// Adds evidence.
-    fn insert(&mut self, evidence: &Evidence) -> Result<(), Fault> {
-        let sum = self.days.entry(evidence.day).or_default();
-        *sum = sum
-            .checked_add(evidence.amount)
-            .ok_or(Fault::AmountOutOfRange)?
-            .normalize();
-        Ok(())
-    }
-
-    /// Takes evidence back; false when its day is not remembered by itself.
-    fn remove(&mut self, evidence: &Evidence) -> bool {
-        let Some(sum) = self.days.get_mut(&evidence.day) else {
-            return false;
-        };
-        let rest = sum.checked_sub(evidence.amount);
-        let Some(rest) = rest.filter(|rest| *rest >= Decimal::ZERO) else {
-            return false;
-        };
-        *sum = rest.normalize();
-        if sum.is_zero() {
-            self.days.remove(&evidence.day);
-        }
-        true
-    }
 }
 
 /// The amount at a path of an event's properties; none where there is no number greater than zero.
@@ -91,10 +66,10 @@ pub(super) fn read(properties: &Value, path: &[String]) -> Result<Option<Decimal
     let parsed = Decimal::from_str_exact(&text).or_else(|_| Decimal::from_scientific(&text));
     let Ok(amount) = parsed.map(|amount: Decimal| amount.normalize()) else {
         // A text need not be a number; a number that is none of ours is too large or too fine.
-        let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && text != ".";
-        return if (found.is_some_and(Value::is_number) && !text.starts_with('-'))
-            || (is_decimal && !text.is_empty())
-        {
+        let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+            && text.bytes().any(|byte| byte.is_ascii_digit())
+            && text.matches('.').count() <= 1;
+        return if (found.is_some_and(Value::is_number) && !text.starts_with('-')) || is_decimal {
             Err(Fault::AmountOutOfRange)
         } else {
             Ok(None)
@@ -122,27 +97,45 @@ impl Amounts {
         sums.rests
             .iter()
             .all(|(first, rest)| self.window_of(*first) == *first && positive(rest))
-            && sums.days.values().all(positive)
+            && sums.days.all().iter().all(|(_, sum)| positive(sum))
     }
 
-    /// The completions of the sums of days before `before`, and what they leave over in each window.
-    fn run(self, sums: &Sums, before: Bound<NaiveDate>) -> (Completions, BTreeMap<NaiveDate, Decimal>) {
-        let mut rests = sums.rests.clone();
+    /// The completions of the sums of `days`, which are in ascending order; `leave` is told what is left over in each of their
+    /// windows.
+    fn run(
+        self,
+        rests: &BTreeMap<NaiveDate, Decimal>,
+        days: &[(NaiveDate, Decimal)],
+        mut leave: impl FnMut(NaiveDate, Decimal),
+    ) -> Completions {
         let mut completions = Completions::default();
-        for (day, amount) in sums.days.range((Bound::Unbounded, before)) {
-            let rest = rests.entry(self.window_of(*day)).or_default();
-            let (times, left) = self.steps_in(rest.saturating_add(*amount));
-            completions.push(*day, times);
-            *rest = left;
+        let mut later = days;
+        while let Some((first, _)) = later.first() {
+            let last = self.window.last_day(*first).unwrap_or(NaiveDate::MAX);
+            let of_window;
+            (of_window, later) = later.split_at(later.partition_point(|(day, _)| *day <= last));
+            let window = self.window_of(*first);
+            let mut rest = rests.get(&window).copied().unwrap_or_default();
+            for (day, amount) in of_window {
+                let (times, left) = self.steps_in(rest.saturating_add(*amount));
+                completions.push(*day, times);
+                rest = left;
+            }
+            leave(window, rest);
         }
-        rests.retain(|_, rest| !rest.is_zero());
-        (completions, rests)
+        completions
     }
 
     /// How many whole steps there are in a sum, and what is over.
     fn steps_in(self, sum: Decimal) -> (u64, Decimal) {
         if sum < self.step {
             return (0, sum);
+        }
+        if let Some((sum, step, scale)) = in_one_unit(sum, self.step) {
+            return (
+                sum / step,
+                Decimal::new((sum % step).cast_signed(), scale).normalize(),
+            );
         }
         let times = sum
             .checked_div(self.step)
@@ -153,15 +146,19 @@ impl Amounts {
 
     /// See [`super::structure::Structure::completions`].
     pub fn completions(self, sums: &Sums) -> Completions {
-        self.run(sums, Bound::Unbounded).0
+        self.run(&sums.rests, sums.days.all(), |_, _| {})
     }
 
     /// See [`super::structure::Structure::consume_before`].
     pub fn consume_before(self, sums: &mut Sums, day: NaiveDate) -> Completions {
-        let (completions, rests) = self.run(sums, Bound::Excluded(day));
-        let rest_of_days = sums.days.split_off(&day);
-        sums.last = sums.last.max(sums.days.keys().next_back().copied());
-        sums.days = rest_of_days;
+        let days = sums.days.before(day);
+        let mut rests = sums.rests.clone();
+        let completions = self.run(&sums.rests, days, |window, rest| {
+            rests.insert(window, rest);
+        });
+        rests.retain(|_, rest| !rest.is_zero());
+        sums.last = sums.last.max(days.last().map(|(day, _)| *day));
+        sums.days.drop_before(day);
         sums.rests = rests;
         completions
     }
@@ -170,27 +167,23 @@ impl Amounts {
     pub fn consume_all(self, sums: &mut Sums) -> Completions {
         let mut completions = Completions::default();
         let mut running = sums.rests.clone();
-        let mut left: BTreeMap<NaiveDate, Decimal> = BTreeMap::new();
-        sums.last = sums.last.max(sums.days.keys().next_back().copied());
-        for (day, amount) in std::mem::take(&mut sums.days) {
+        let mut left = DaySums::default();
+        sums.last = sums.last.max(sums.days.last());
+        for (day, amount) in sums.days.all().iter().copied() {
             let window = self.window_of(day);
             let sum = running.entry(window).or_default();
             let (times, over) = self.steps_in(sum.saturating_add(amount));
             *sum = over;
             completions.push(day, times);
             if times == 0 {
-                left.insert(day, amount);
+                left.push(day, amount);
                 continue;
             }
             // What came before in the window is used up, and of this day there is what is over.
             sums.rests.remove(&window);
-            while let Some(last) = left.last_entry()
-                && self.window_of(*last.key()) == window
-            {
-                last.remove();
-            }
+            left.drop_from(self.window.first_day(day).unwrap_or(NaiveDate::MIN));
             if !over.is_zero() {
-                left.insert(day, over);
+                left.push(day, over);
             }
         }
         sums.days = left;
@@ -207,12 +200,17 @@ impl Amounts {
 
     /// How a member stands in the window of `today`.
     pub fn standing(self, sums: &Sums, today: NaiveDate) -> Standing {
-        let (_, rests) = self.run(sums, Bound::Unbounded);
-        let rest = rests.get(&self.window_of(today)).copied().unwrap_or_default();
+        let of_today = self.window_of(today);
+        let mut rest = sums.rests.get(&of_today).copied().unwrap_or_default();
+        self.run(&sums.rests, sums.days.all(), |window, left| {
+            if window == of_today {
+                rest = left;
+            }
+        });
         let last_of_window = self.window.last_day(today);
         Standing {
             current: rest.min(self.step),
-            last_counted_on: sums.days.keys().next_back().copied().max(sums.last),
+            last_counted_on: sums.days.last().max(sums.last),
             // Only what would be lost runs out.
             deadline: last_of_window.filter(|_| !rest.is_zero()).map(Deadline::EndOf),
             ..Standing::complete(self.step)
@@ -224,7 +222,7 @@ impl Amounts {
         let window = self.window_of(completion.day);
         let mut rest = sums.rests.get(&window).copied().unwrap_or_default();
         let mut reach = self.window.first_day(completion.day).unwrap_or(NaiveDate::MIN);
-        for (day, amount) in sums.days.range(..completion.day) {
+        for (day, amount) in sums.days.before(completion.day) {
             if self.window_of(*day) == window {
                 let (times, left) = self.steps_in(rest.saturating_add(*amount));
                 rest = left;
@@ -305,7 +303,7 @@ impl Amounts {
             let day = last.map_or(completion.day, |last| last.min(completion.day));
             pieces.push((None, of_sum(day, *rest)));
         }
-        for (day, sum) in sums.days.range(..=completion.day) {
+        for (day, sum) in sums.days.through(completion.day) {
             if self.window_of(*day) != window {
                 continue;
             }
@@ -320,6 +318,18 @@ impl Amounts {
         }
         pieces
     }
+}
+
+/// A sum and a step as whole numbers of the finer unit of both, and its decimal places; none where they are too large for that.
+/// All but absurd ones are not, and dividing them is what most of the time of judging would go into.
+fn in_one_unit(sum: Decimal, step: Decimal) -> Option<(u64, NonZeroU64, u32)> {
+    let scale = sum.scale().max(step.scale());
+    let whole = |number: Decimal| {
+        let unit = 10_i64.checked_pow(scale.checked_sub(number.scale())?)?;
+        let whole = i64::try_from(number.mantissa()).ok()?.checked_mul(unit)?;
+        u64::try_from(whole).ok()
+    };
+    Some((whole(sum)?, NonZeroU64::new(whole(step)?)?, scale))
 }
 
 /// A structure that is nothing but a step and a window.
@@ -340,11 +350,11 @@ impl<S: OfAmounts> Structure for S {
     }
 
     fn insert(&self, sums: &mut Sums, evidence: &Evidence) -> Result<(), Fault> {
-        sums.insert(evidence)
+        sums.days.add(evidence.day, evidence.amount)
     }
 
     fn remove(&self, sums: &mut Sums, evidence: &Evidence) -> bool {
-        sums.remove(evidence)
+        sums.days.take(evidence.day, evidence.amount)
     }
 
     fn completions(&self, sums: &Sums) -> Completions {

@@ -61,13 +61,16 @@ impl Completions {
     /// for the ones it has added.
     pub fn gained_over(&self, before: &Completions, count: u64, most: usize) -> Vec<Completion> {
         let new = |day: NaiveDate, times: u64| times.saturating_sub(before.on(day));
-        let all = self
-            .0
+        // A change is mostly about the latest of many days; what both have up to there is not new.
+        let both = self.0.iter().zip(&before.0);
+        let shared = both.take_while(|(one, other)| one == other).count();
+        let later = self.0.get(shared..).unwrap_or_default();
+        let all = later
             .iter()
             .fold(0, |all: u64, (day, times)| all.saturating_add(new(*day, *times)));
         let mut moved = all.saturating_sub(count);
         let mut gained = Vec::new();
-        for (day, times) in &self.0 {
+        for (day, times) in later {
             let skipped = moved.min(new(*day, *times));
             moved -= skipped;
             let first = times - new(*day, *times) + skipped + 1;

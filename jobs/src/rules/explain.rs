@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 
 use super::completions::Completions;
+use super::judge::Stands;
 use super::structure::Deadline;
 use super::{Completion, Edition, Evidence, Fault, judge};
 
@@ -27,6 +28,8 @@ pub struct ProgressView {
     pub deadline: Option<Deadline>,
     /// From which instant on nothing counts for the member; none: the member was not stopped.
     pub stopped_from: Option<DateTime<Utc>>,
+    /// The first day on which the next award can be earned; none: today. The limit's window has its award until then.
+    pub not_before: Option<NaiveDate>,
 }
 
 /// What an award rests on.
@@ -62,7 +65,12 @@ pub fn progress(
     progress: Option<&str>,
     today: NaiveDate,
 ) -> Result<ProgressView, Fault> {
-    let (earned, standing, stopped_from) = judge::standing(editions, version, progress, today)?;
+    let Stands {
+        earned,
+        standing,
+        stopped_from,
+        not_before,
+    } = judge::standing(editions, version, progress, today)?;
     Ok(ProgressView {
         current: standing.current,
         required: standing.required,
@@ -71,6 +79,7 @@ pub fn progress(
         last_counted_on: standing.last_counted_on,
         deadline: standing.deadline,
         stopped_from,
+        not_before,
     })
 }
 

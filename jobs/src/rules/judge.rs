@@ -98,8 +98,8 @@ pub(super) fn judge(
     if let Some(mut epoch) = memory.epochs.pop() {
         let consumed = opened.consume_before(horizon);
         let forgot = opened.forget_before(horizon);
-        let rest = opened.completions();
-        let forgot_windows = limit.settle(&mut memory.earned, &mut own, &consumed, &rest, horizon);
+        let rest = || opened.completions();
+        let forgot_windows = limit.settle(&mut memory.earned, &mut own, &consumed, rest, horizon);
         epoch.windows = own;
         let epoch = close(epoch, &*opened, &consumed, forgot || forgot_windows, horizon)?;
         memory.epochs.push(epoch);
@@ -134,23 +134,47 @@ fn settled_before(change: &Change<'_>, awards: &[Award], horizon: NaiveDate) -> 
     changed.chain(awarded).fold(horizon, NaiveDate::min)
 }
 
-/// How many awards of a member stand, and how far the next completion is on `today`.
+/// How a member stands.
+pub(super) struct Stands {
+    /// How many awards stand.
+    pub earned: u32,
+    /// How far the next completion is.
+    pub standing: Standing,
+    /// From which instant on nothing counts.
+    pub stopped_from: Option<DateTime<Utc>>,
+    /// The first day on which the next award can be earned; none: today.
+    pub not_before: Option<NaiveDate>,
+}
+
+/// How a member stands on `today`.
 pub(super) fn standing(
     editions: &[Edition<'_>],
     number: i32,
     progress: Option<&str>,
     today: NaiveDate,
-) -> Result<(u32, Standing, Option<DateTime<Utc>>), Fault> {
+) -> Result<Stands, Fault> {
     let mut memory = Memory::read(progress)?;
     let judging = judging(editions, &memory, number)?;
     let earned = memory.earned.count;
     let stopped_from = memory.stopped_from();
-    if judging.rule.limit.is_reached(&memory.earned) {
-        return Ok((earned, judging.rule.structure.completed(), stopped_from));
+    let limit = judging.rule.limit;
+    if limit.is_reached(&memory.earned) {
+        return Ok(Stands {
+            earned,
+            standing: judging.rule.structure.completed(),
+            stopped_from,
+            not_before: None,
+        });
     }
+    let not_before = limit.free_from(&memory.earned, &memory.windows(), today);
     let mut epoch = take_epoch(&mut memory, judging);
     let opened = open(editions, judging, &mut epoch, &mut memory)?;
-    Ok((earned, opened.standing(today), stopped_from))
+    Ok(Stands {
+        earned,
+        standing: opened.standing(today),
+        stopped_from,
+        not_before,
+    })
 }
 
 /// What is left of a member's progress when `horizon` has passed. See [`super::tidy`].
@@ -170,8 +194,8 @@ pub(super) fn tidy(
             .open(Some(epoch.state.get()))?;
         let consumed = opened.consume_before(horizon);
         let forgot = opened.forget_before(horizon);
-        let rest = opened.completions();
-        let forgot_windows = limit.settle(&mut memory.earned, &mut epoch.windows, &consumed, &rest, horizon);
+        let rest = || opened.completions();
+        let forgot_windows = limit.settle(&mut memory.earned, &mut epoch.windows, &consumed, rest, horizon);
         is_blank &= opened.is_blank();
         epochs.push(close(
             epoch,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calendar::Window;
 use super::completions::{Completion, Completions};
+use super::memory::dates;
 use super::{Award, Fault, Revocation};
 
 /// The most awards that one call gives to one member. More is an amount that dwarfs what is asked for, and nobody's intention.
@@ -43,7 +44,12 @@ pub(super) struct Earned {
     #[serde(rename = "p", default, skip_serializing_if = "is_zero")]
     pub placed: u32,
     /// The first days of the windows that have their award for good, because what it rests on can no longer be taken back.
-    #[serde(rename = "w", default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(
+        rename = "w",
+        default,
+        skip_serializing_if = "BTreeSet::is_empty",
+        with = "dates"
+    )]
     pub windows: BTreeSet<NaiveDate>,
 }
 
@@ -143,6 +149,22 @@ impl Limit {
         self.most().is_some_and(|most| earned.count >= most)
     }
 
+    /// The first day after the window of `today` where that has its award; none: there may be one today. `open` are the first days
+    /// of the windows whose award can still be taken back.
+    pub fn free_from(
+        self,
+        earned: &Earned,
+        open: &BTreeSet<NaiveDate>,
+        today: NaiveDate,
+    ) -> Option<NaiveDate> {
+        let Limit::Windowed(window) = self else {
+            return None;
+        };
+        let first = window.first_day(today)?;
+        let is_taken = earned.windows.contains(&first) || open.contains(&first);
+        window.last_day(today).filter(|_| is_taken)?.succ_opt()
+    }
+
     /// Awards what has been completed, and takes back what no longer is.
     pub fn follow(
         self,
@@ -180,7 +202,7 @@ impl Limit {
     }
 
     /// Learns that completions are consumed, so that the awards for them stay, and forgets the windows that ended before
-    /// `horizon`; says whether anything was forgotten. `rest` are the completions that are left.
+    /// `horizon`; says whether anything was forgotten. `rest` are the completions that are left, where they matter.
     ///
     /// None of those windows can be asked for again: a structure is never completed on a day before the evidence that completes
     /// it, and no evidence before the horizon comes any more.
@@ -189,13 +211,13 @@ impl Limit {
         earned: &mut Earned,
         own: &mut BTreeSet<NaiveDate>,
         consumed: &Completions,
-        rest: &Completions,
+        rest: impl FnOnce() -> Completions,
         horizon: NaiveDate,
     ) -> bool {
         let Limit::Windowed(window) = self else {
             return false;
         };
-        let mut supported = windows_of(window, rest);
+        let mut supported = windows_of(window, &rest());
         let open = window
             .first_day(horizon)
             .min(supported.first().copied().or(Some(NaiveDate::MAX)));

@@ -12,6 +12,8 @@ use serde_json::value::RawValue;
 use super::Fault;
 use super::limit::Earned;
 
+pub(super) mod dates;
+
 /// The version that an epoch begins with, where none is written.
 const FIRST: i32 = 1;
 
@@ -54,7 +56,12 @@ pub(super) struct Epoch {
     #[serde(rename = "o", default, skip_serializing_if = "is_none")]
     pub open: u64,
     /// The first days of the windows that have their award by completions in the state.
-    #[serde(rename = "w", default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(
+        rename = "w",
+        default,
+        skip_serializing_if = "BTreeSet::is_empty",
+        with = "dates"
+    )]
     pub windows: BTreeSet<NaiveDate>,
     /// The first day of which everything is still known; none while nothing has been forgotten.
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]

@@ -177,8 +177,26 @@ fn a_consistent_logger_is_awarded_once_and_then_hardly_remembered() {
         last_counted_on: None,
         deadline: None,
         stopped_from: None,
+        not_before: None,
     };
     assert_eq!(member.view("2026-11-25"), expected);
+}
+
+#[test]
+fn where_the_week_has_its_award_the_next_is_to_be_earned_in_the_next_week() {
+    let mut member = Member::of(Immediate, Limit::Windowed(Window::Week));
+    assert_eq!(member.view("2026-11-18").not_before, None);
+    member.hears(&["2026-11-18"]);
+    let monday = Some(date("2026-11-23"));
+    assert_eq!(member.view("2026-11-22").not_before, monday);
+    assert_eq!(member.view("2026-11-23").not_before, None);
+    // Also when nothing of that week can be taken back any more.
+    member.horizon = date("2026-11-22");
+    member.hears(&["2026-11-25"]);
+    assert_eq!(member.view("2026-11-21").not_before, monday);
+    assert_eq!(member.view("2026-11-25").not_before, Some(date("2026-11-30")));
+    assert_eq!(member.unhears(&["2026-11-25"]), ["2026-W48 1"]);
+    assert_eq!(member.view("2026-11-25").not_before, None);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat, Utc};
 use rust_decimal::Decimal;
 
 use super::calendar::{Period, Window};
@@ -38,7 +38,7 @@ pub fn missing(incentive: &Incentive, view: &ProgressView) -> String {
         return "Nothing is missing: all there is to earn was earned.".to_owned();
     }
     if let Some(instant) = view.stopped_from {
-        return format!("Nothing counts any more since {}.", instant.date_naive());
+        return format!("Nothing counts any more since {}.", utc(instant));
     }
     let rest = view.required.saturating_sub(view.current).normalize();
     let has_begun = view.current > Decimal::ZERO;
@@ -68,14 +68,23 @@ pub fn missing(incentive: &Incentive, view: &ProgressView) -> String {
     };
     let until = view.deadline.map(|deadline| match deadline {
         Deadline::EndOf(day) => day.to_string(),
-        Deadline::At(instant) => instant.to_rfc3339_opts(SecondsFormat::Secs, true),
+        Deadline::At(instant) => utc(instant),
     });
     let next = match (&incentive.asked, until) {
         (_, None) => String::new(),
         (StructureDefinition::Streak(_), Some(until)) => format!(", the next until {until}"),
         (_, Some(until)) => format!(", until {until}"),
     };
-    format!("Missing: {missing}{next}.")
+    let from = match view.not_before {
+        Some(day) => format!(", to be earned from {day} on"),
+        None => String::new(),
+    };
+    format!("Missing: {missing}{next}{from}.")
+}
+
+/// An instant: which date it is depends on where one is.
+fn utc(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// What a structure asks.

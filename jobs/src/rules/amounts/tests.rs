@@ -31,7 +31,7 @@ fn of(day: &str, amount: &str) -> Evidence {
 fn sums(evidence: &[Evidence]) -> Sums {
     let mut sums = Sums::default();
     for item in evidence {
-        sums.insert(item).expect("it counts");
+        sums.days.add(item.day, item.amount).expect("it counts");
     }
     sums
 }
@@ -115,7 +115,9 @@ fn what_is_settled_goes_on_counting() {
     let consumed = amounts.consume_before(&mut sums, date("2026-11-15"));
     assert_eq!(days(&consumed), ["2026-11-11 1"]);
     assert_eq!(days(&amounts.completions(&sums)), Vec::<String>::new());
-    sums.insert(&of("2026-11-16", "1")).expect("it counts");
+    sums.days
+        .add(date("2026-11-16"), decimal("1"))
+        .expect("it counts");
     assert_eq!(days(&amounts.completions(&sums)), ["2026-11-20 1"]);
     assert!(!amounts.forget_before(&mut sums, date("2026-11-15")));
 }
@@ -143,10 +145,10 @@ fn after_an_edit_what_was_on_the_way_is_there_and_can_be_taken_back() {
     let five = amounts("5", Window::Ever);
     assert!(five.is_sound(&sums));
     assert_eq!(days(&five.completions(&sums)), ["2026-11-20 1"]);
-    assert!(sums.remove(&evidence[2]));
+    assert!(sums.days.take(evidence[2].day, evidence[2].amount));
     assert_eq!(five.standing(&sums, date("2026-11-20")).current, decimal("4"));
     // What is used up is not.
-    assert!(!sums.remove(&evidence[0]));
+    assert!(!sums.days.take(evidence[0].day, evidence[0].amount));
 }
 
 #[test]
@@ -156,7 +158,9 @@ fn a_rest_beyond_an_edited_step_is_used_with_the_next_event() {
     let three = amounts("3", Window::Ever);
     assert!(three.is_sound(&sums));
     assert_eq!(three.standing(&sums, date("2026-11-20")).current, decimal("3"));
-    sums.insert(&of("2026-11-20", "1")).expect("it counts");
+    sums.days
+        .add(date("2026-11-20"), decimal("1"))
+        .expect("it counts");
     assert_eq!(days(&three.completions(&sums)), ["2026-11-20 2"]);
 }
 
@@ -227,6 +231,10 @@ fn an_amount_is_read_as_it_was_written() {
         json!(true),
         json!([5]),
         json!(""),
+        json!("1.2.3"),
+        json!("2026.11.21"),
+        json!("."),
+        json!(".."),
     ] {
         assert_eq!(read(nothing.clone()), Ok(None), "{nothing}");
     }
@@ -234,6 +242,9 @@ fn an_amount_is_read_as_it_was_written() {
         json!(1e15),
         json!(1e300),
         json!("0.0000001"),
+        json!("1000000000000000"),
+        json!("99999999999999999999999999999999"),
+        json!("0.00000000000000000000000000000001"),
         json!(1e-7),
         json!(u64::MAX),
     ] {
@@ -246,7 +257,7 @@ fn an_amount_is_read_as_it_was_written() {
 fn sums_beyond_all_reason_are_a_fault_and_no_panic() {
     let amounts = amounts("1", Window::Ever);
     let mut sums = sums(&[of("2026-11-21", "79228162514264337593543950335")]);
-    let one_more = sums.insert(&of("2026-11-21", "1"));
+    let one_more = sums.days.add(date("2026-11-21"), decimal("1"));
     assert_eq!(one_more, Err(Fault::AmountOutOfRange));
     assert_eq!(amounts.completions(&sums).total(), 0);
 }

@@ -255,10 +255,10 @@ fn only_a_window_that_is_over_is_forgotten() {
     member.grows(limit, &["2026-11-11", "2026-11-18"]);
     let none = Completions::default();
     let Member { earned, own, held } = &mut member;
-    assert!(!limit.settle(earned, own, &none, held, date("2026-11-15")));
-    assert!(!limit.settle(earned, own, held, &none, date("2026-11-15")));
-    assert!(limit.settle(earned, own, &none, &none, date("2026-11-18")));
-    assert!(!limit.settle(earned, own, &none, &none, date("2026-11-22")));
+    assert!(!limit.settle(earned, own, &none, || held.clone(), date("2026-11-15")));
+    assert!(!limit.settle(earned, own, held, Completions::default, date("2026-11-15")));
+    assert!(limit.settle(earned, own, &none, Completions::default, date("2026-11-18")));
+    assert!(!limit.settle(earned, own, &none, Completions::default, date("2026-11-22")));
     assert_eq!((earned.count, earned.windows.len(), own.len()), (2, 1, 0));
     assert!(member.grows(limit, &["2026-11-22"]).is_empty());
 }
@@ -273,7 +273,7 @@ fn an_award_that_rests_on_what_is_settled_does_not_go() {
         &mut member.earned,
         &mut member.own,
         &settled,
-        &rest,
+        || rest.clone(),
         date("2026-11-15")
     ));
     member.held = rest;

@@ -127,6 +127,7 @@ fn view(current: &str, required: &str, deadline: Option<Deadline>) -> ProgressVi
         last_counted_on: None,
         deadline,
         stopped_from: None,
+        not_before: None,
     }
 }
 
@@ -187,6 +188,21 @@ fn what_is_missing_is_said_with_its_deadline() {
 }
 
 #[test]
+fn where_the_window_has_its_award_it_says_from_when_on_the_next_can_be_earned() {
+    let view = ProgressView {
+        not_before: Some(day(23)),
+        ..view("0", "1", None)
+    };
+    assert_eq!(
+        missing(
+            &incentive(json!("immediate"), json!({ "oncePer": "WEEK" })),
+            &view
+        ),
+        "Missing: 1 matching event, to be earned from 2026-11-23 on."
+    );
+}
+
+#[test]
 fn where_nothing_can_be_earned_it_says_why() {
     let once = incentive(json!("immediate"), json!("once"));
     assert_eq!(
@@ -199,6 +215,6 @@ fn where_nothing_can_be_earned_it_says_why() {
     };
     assert_eq!(
         missing(&once, &stopped),
-        "Nothing counts any more since 2026-11-20."
+        "Nothing counts any more since 2026-11-20T00:00:00Z."
     );
 }

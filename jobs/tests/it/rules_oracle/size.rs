@@ -7,6 +7,8 @@ use super::twin::{Cap, Demand, Fact, Step};
 
 /// A day's entry in what a structure remembers takes at most this many characters.
 const PER_DAY: usize = 24;
+/// Days that are like each other are remembered in at most this many characters, with all that is remembered besides.
+const ALIKE: usize = 150;
 /// How many days lie between an event and the horizon.
 const OPEN: usize = 40;
 
@@ -79,6 +81,15 @@ fn three_years_of_daily_events_are_remembered_by_what_is_open() {
             };
             let bound = 150 + windows + PER_DAY * (OPEN + 2);
             assert!(longest < bound + 20 * PER_DAY, "{demand:?} {cap:?}: {longest}");
+            // What is completed on each day has its award on each; a window every few days is a date of its own.
+            let is_alike = match demand {
+                Demand::Immediate => true,
+                Demand::Count { .. } | Demand::Total { .. } => matches!(cap, Cap::Unlimited),
+                _ => false,
+            };
+            if is_alike {
+                assert!(longest <= ALIKE, "{demand:?} {cap:?}: {longest}");
+            }
         }
     }
 }
