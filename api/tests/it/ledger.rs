@@ -45,7 +45,7 @@ impl<'a> Purse<'a> {
         world.members(&[member]).await;
         let key = format!("for-{member}");
         let immediate = json!({"immediate": true});
-        let input = incentive_input(&key, "meditation.completed", immediate, json!({"once": true}));
+        let input = incentive_input(&key, "registration.completed", immediate, json!({"once": true}));
         world.incentive(input).await;
         let db = world.app.app.db.read();
         let incentives = entity::incentive::list(db, world.employer).await.unwrap();

@@ -32,9 +32,14 @@ async fn world(app: &TestApp) -> World<'_> {
         })
         .await;
     let unlimited = json!({"unlimited": true});
-    let input = incentive_input("each", "workout.completed", json!({"immediate": true}), unlimited);
+    let input = incentive_input(
+        "each",
+        "meditation.completed",
+        json!({"immediate": true}),
+        unlimited,
+    );
     world.incentive(input).await;
-    let did = |id: &str| event(id, "ada", "2026-11-21T10:00:00Z").of("workout.completed");
+    let did = |id: &str| event(id, "ada", "2026-11-21T10:00:00Z").of("meditation.completed");
     world.did([did("e1"), did("e2")]).await;
     app.sql(
         "INSERT INTO points_cap (employer_id, member_id, incentive_id, category, period_key, gross, granted)
