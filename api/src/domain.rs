@@ -12,6 +12,7 @@ pub mod grant;
 pub mod incentive;
 pub mod member;
 pub mod partner;
+pub mod points;
 pub mod program;
 pub mod simulation;
 pub mod stock_menu;
@@ -46,6 +47,8 @@ pub enum FaultCode {
     InFuture,
     /// The same id was used with another body.
     Conflict,
+    /// The member has not as many points to spend.
+    InsufficientPoints,
 }
 
 impl FaultCode {
@@ -64,6 +67,7 @@ impl FaultCode {
             Self::TooLate => "TOO_LATE",
             Self::InFuture => "IN_FUTURE",
             Self::Conflict => "CONFLICT",
+            Self::InsufficientPoints => "INSUFFICIENT_POINTS",
         }
     }
 }

@@ -30,6 +30,23 @@ pub fn key(path: &[&str], key: &str, faults: &mut Vec<Fault>) {
     }
 }
 
+/// A kind of points: `^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`.
+pub fn category(path: &[&str], category: &str, faults: &mut Vec<Fault>) {
+    let starts = category
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let rest = category
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if !starts || !rest || category.len() > 63 {
+        faults.push(Fault::invalid(
+            path,
+            "a kind of points is 1 to 63 of A-Z, a-z, 0-9, `.`, `_` and `-`, and starts with a letter or digit",
+        ));
+    }
+}
+
 /// A name for people: 1 to 200 characters, not only spaces.
 pub fn name(path: &[&str], name: &str, faults: &mut Vec<Fault>) {
     if name.trim().is_empty() || name.chars().count() > NAME_MAX || has_control(name) {

@@ -8,6 +8,7 @@
 //! says where it is not.
 
 pub mod account;
+pub mod adjustment;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -44,7 +45,7 @@ text_enum! {
 }
 
 /// Which account.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, FromQueryResult)]
 pub struct AccountKey {
     /// The employer.
     pub employer_id: EmployerId,
@@ -183,6 +184,8 @@ impl Ledger {
                 available: row.available,
                 pending: row.pending,
                 debt: row.debt,
+                debt_read: row.debt,
+                due_read: row.due_at,
                 entries: row.entries,
                 due_elsewhere: row.due_at.filter(|_| !is_deep),
                 ..Account::default()
@@ -230,9 +233,7 @@ impl Ledger {
         let changed: Vec<(&AccountKey, &Account, Moment)> = self
             .accounts
             .iter()
-            .filter(|(_, (account, _))| {
-                !(account.written.is_empty() && account.changed.is_empty() && account.fresh.is_empty())
-            })
+            .filter(|(_, (account, _))| account.is_changed())
             .map(|(key, (account, moment))| (key, account, *moment))
             .collect();
         if changed.is_empty() {
@@ -414,6 +415,34 @@ async fn put_entries(
     .execute(connection)
     .await
     .map(|_| ())
+}
+
+/// Accounts, at most `limit`, of which a lot has become active or has ended by the clock of their employer and that is not booked yet.
+/// In no order.
+pub async fn list_due(
+    connection: &impl ConnectionTrait,
+    now: Timestamp,
+    limit: u64,
+) -> Result<Vec<AccountKey>, DbErr> {
+    // What is due by the real clock is due for everyone, and the index finds it; only sandboxes, whose clocks are ahead, are then
+    // looked through. The halves share no row, so a batch that is not full is the last.
+    Sql::on(
+        connection,
+        "SELECT employer_id, member_id, category FROM points_account WHERE due_at <= ",
+    )
+    .bind(now)
+    .push(
+        " UNION ALL SELECT employer_id, member_id, category
+         FROM (SELECT id AS sandbox_id, clock_offset_micros FROM employer WHERE clock_offset_micros > 0) AS sandbox
+         CROSS JOIN points_account WHERE employer_id = sandbox_id AND due_at > ",
+    )
+    .bind(now)
+    .push(" AND due_at - clock_offset_micros <= ")
+    .bind(now)
+    .push(" LIMIT ")
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .all(connection)
+    .await
 }
 
 #[derive(Debug, FromQueryResult)]

@@ -5,6 +5,7 @@
 
 pub mod achievement;
 pub mod boost;
+pub mod check;
 pub mod client;
 pub mod clock;
 pub mod consent;

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::db::Kind;
 use crate::db::sql::{self, Rows, Sql};
 use crate::id::{EmployerId, MemberId};
+use crate::ledger::adjustment;
 use crate::page::{self, Page, Slice};
 use crate::{
     achievement, consent, contribution, dead_event, event, feed, kept_event, progress, receipt, retraction,
@@ -243,6 +244,11 @@ pub async fn erase(
     receipt::forget_member(connection, employer, member).await?;
     achievement::forget_member(connection, employer, member).await?;
     feed::forget_member(connection, employer, member).await?;
+    // What points were earned for; the ledger itself stays, of nobody. Keys of requests are the caller's own words.
+    for table in ["earning", "refund", "points_cap", "idempotency"] {
+        sql::delete_of_member(connection, table, (employer, member)).await?;
+    }
+    adjustment::forget_member(connection, employer, member).await?;
     Ok(true)
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! wake or sweep ─▶ worker ─┬▶ evaluate: claim a batch of events ──────┐
 //!                          ├▶ retract: claim a batch of retractions ──┴▶ judge: progress, rules (pure) ─▶ record ─▶ commit ─▶ wake the feeds
+//!                          ├▶ expire: book what has come due by the passing of time alone
 //!                          └▶ purge: forget what has served its time
 //! ```
 //!
@@ -24,6 +25,7 @@
 
 pub mod catalogue;
 pub mod evaluate;
+pub mod expire;
 pub mod judge;
 pub mod outcome;
 pub mod purge;

@@ -154,6 +154,9 @@ operations! {
     ReadMemberEvents = "Member.events": [AchievementsRead, MemberSelf, MemberAny];
     ReadMemberProgress = "Member.progress": [AchievementsRead, MemberSelf, MemberAny];
 
+    // Their points.
+    AdjustPoints = "Mutation.adjustPoints": [PointsWrite];
+
     // A partner's feed.
     ReadFeed = "Query.feed": [FeedRead];
     FollowFeed = "Subscription.feed": [FeedRead];

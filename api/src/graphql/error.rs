@@ -101,6 +101,8 @@ pub enum UserErrorCode {
     InFuture,
     /// The same id was used before with another body.
     Conflict,
+    /// The member has not as many points to spend.
+    InsufficientPoints,
 }
 
 /// What the caller of a mutation can mend. A mutation that has any of these has written nothing.

@@ -5,6 +5,7 @@ mod incentive;
 mod intake;
 mod operator;
 mod people;
+mod points;
 mod program;
 
 use async_graphql::{MaybeUndefined, MergedObject};
@@ -23,6 +24,7 @@ pub struct Mutation(
     incentive::IncentiveMutation,
     intake::IntakeMutation,
     people::PeopleMutation,
+    points::PointsMutation,
 );
 
 /// Left out, emptied, or given.

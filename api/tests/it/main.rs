@@ -21,6 +21,7 @@ mod feed;
 mod intake;
 mod kept_events;
 mod late;
+mod ledger;
 mod lifecycle;
 mod logs;
 mod members;

@@ -3,7 +3,7 @@
 //! A lot is a number of points that were earned together: they become active together and end together. Points are spent from the
 //! lot that ends first, and of those that end together from the oldest; what never ends comes last. An account is first *settled* to
 //! the present: what has become active is counted as available, and what has ended is booked as expired. So nothing that is past its
-//! end can be spent, however late the sweep that books it is.
+//! end can be spent, however late the sweep that books it is; what is returned to a lot that has ended meanwhile expires at once.
 //!
 //! Always: `available` is what remains of the active lots, `pending` what remains of the others, and their sum is the sum of all
 //! entries.
@@ -119,6 +119,13 @@ pub struct Account {
     pub(super) lots: BTreeMap<(Timestamp, LotId), Lot>,
     /// When the next lot that is not among [`Self::lots`] becomes active or ends.
     pub(super) due_elsewhere: Option<Timestamp>,
+    /// What it owed, and when the next of its lots was due, when it was read.
+    pub(super) debt_read: i64,
+    pub(super) due_read: Option<Timestamp>,
+    /// The id that the next entry gets.
+    pub(super) promised: Option<PointsEntryId>,
+    /// To when it was settled.
+    pub(super) now: Option<Timestamp>,
     pub(super) fresh: Vec<LotId>,
     pub(super) changed: Vec<LotId>,
     pub(super) written: Vec<Entry>,
@@ -163,8 +170,22 @@ impl Account {
         due.chain(self.due_elsewhere).min()
     }
 
+    /// Whether anything is other than it was read.
+    pub fn is_changed(&self) -> bool {
+        // Debt alone changes where there was nothing left to be taken back.
+        self.debt != self.debt_read
+            || self.due_at() != self.due_read
+            || !(self.written.is_empty() && self.changed.is_empty() && self.fresh.is_empty())
+    }
+
+    /// The next entry gets this id, which somebody was told already.
+    pub fn promise(&mut self, id: PointsEntryId) {
+        self.promised = Some(id);
+    }
+
     /// Brings the account to the present. Must come before everything else.
     pub fn settle(&mut self, ids: &Ids, now: Timestamp) {
+        self.now = Some(now);
         let mut over = Vec::new();
         for lot in self.lots.values_mut().filter(|lot| lot.remaining > 0) {
             if !lot.is_active && lot.active_from <= now {
@@ -222,7 +243,7 @@ impl Account {
         Ok(entry)
     }
 
-    /// Spends available points.
+    /// Spends available points; no entry where it is none.
     pub fn spend(
         &mut self,
         ids: &Ids,
@@ -230,11 +251,13 @@ impl Account {
         kind: EntryKind,
         about: About,
     ) -> Result<Option<PointsEntryId>, Refusal> {
-        if amount > self.available {
+        let active = self.places(|lot| lot.is_active);
+        // Counted from the lots: an account without them spends nothing.
+        let open = active.iter().filter_map(|place| self.lots.get(place));
+        if amount > open.map(|lot| lot.remaining).sum() {
             return Err(Refusal::Insufficient);
         }
         let before = self.written.len();
-        let active = self.places(|lot| lot.is_active);
         self.take(ids, active, amount, kind, about);
         Ok(self.written.get(before).map(|entry| entry.id))
     }
@@ -254,6 +277,7 @@ impl Account {
             places.extend(self.places(|lot| !is_own(lot) && lot.is_active));
             places.extend(self.places(|lot| !is_own(lot) && !lot.is_active));
         }
+        let amount = amount.max(0);
         let taken = self.take(ids, places, amount, EntryKind::ClawedBack, about);
         if shortfall == Shortfall::Net {
             self.debt = self.debt.saturating_add(amount - taken);
@@ -261,12 +285,13 @@ impl Account {
         taken
     }
 
-    /// Puts points back into the lots that they were taken from. Those of a lot that has ended meanwhile expire with the next
-    /// [`Self::settle`].
+    /// Puts points back into the lots that they were taken from. Those of a lot that has ended meanwhile expire at once, and of the
+    /// others what is owed goes off: it was owed because they were spent.
     pub fn put_back(&mut self, ids: &Ids, taken: Vec<(Lot, i64)>, about: About) {
-        let mut postings = Vec::new();
+        let (mut postings, mut places) = (Vec::new(), Vec::new());
         for (lot, amount) in taken {
-            let lot = self.lots.entry((lot.expires_at, lot.id)).or_insert(lot);
+            let place = (lot.expires_at, lot.id);
+            let lot = self.lots.entry(place).or_insert(lot);
             lot.remaining += amount;
             *(if lot.is_active {
                 &mut self.available
@@ -274,10 +299,24 @@ impl Account {
                 &mut self.pending
             }) += amount;
             postings.push((lot.id, amount));
+            places.push(place);
             self.changed.push(lot.id);
         }
-        if !postings.is_empty() {
-            self.note(ids, EntryKind::Returned, about, postings);
+        if postings.is_empty() {
+            return;
+        }
+        self.note(ids, EntryKind::Returned, about.clone(), postings);
+        if let Some(now) = self.now {
+            self.settle(ids, now);
+        }
+        if self.debt > 0 {
+            places.sort_unstable();
+            // What the redemption itself has taken and returned stays even.
+            let about = About {
+                redemption: None,
+                ..about
+            };
+            self.debt -= self.take(ids, places, self.debt, EntryKind::ClawedBack, about);
         }
     }
 
@@ -306,7 +345,7 @@ impl Account {
                 continue;
             };
             let part = left.min(lot.remaining);
-            if part == 0 {
+            if part <= 0 {
                 continue;
             }
             left -= part;
@@ -332,7 +371,7 @@ impl Account {
         about: About,
         postings: Vec<(LotId, i64)>,
     ) -> PointsEntryId {
-        let id = ids.next();
+        let id = self.promised.take().unwrap_or_else(|| ids.next());
         self.entries += 1;
         self.written.push(Entry {
             id,
@@ -346,3 +385,6 @@ impl Account {
         id
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,6 +59,10 @@ impl Example {
                 "Mutation.replayDeadEvents",
                 r#"mutation { replayDeadEvents(input: {ids: ["evt_01ARZ3NDEKTSV4RRFFQ69G5FAV"]}) { replayedCount userErrors { code } } }"#,
             ),
+            plain(
+                "Mutation.adjustPoints",
+                r#"mutation { adjustPoints(input: {employer: "{employer}", member: "none", amount: 1, reason: "Because", idempotencyKey: "a"}) { entryId userErrors { code path } } }"#,
+            ),
             plain("Query.employers", "{ employers { nodes { key } } }"),
             plain("Query.partners", "{ partners { nodes { key } } }"),
             plain("Query.clients", "{ clients { nodes { clientId } } }"),
