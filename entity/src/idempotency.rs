@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use crate::clock::Timestamp;
-use crate::db::sql::Sql;
+use crate::db::sql::{self, Sql};
 use crate::id::{EmployerId, MemberId, TypedId};
 
 /// What was asked for, and what came of it.
@@ -85,4 +85,13 @@ pub async fn claim<I: TypedId>(
         Some(known) if known.body_hash == request.body_hash => Claim::Again(I::from_uuid(known.made_id)),
         _ => Claim::Conflict,
     })
+}
+
+/// Forgets what was asked for about a member: a key is the caller's own words.
+pub async fn forget_member(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    member: MemberId,
+) -> Result<u64, DbErr> {
+    sql::delete_of_member(connection, "idempotency", (employer, member)).await
 }

@@ -8,6 +8,7 @@
 //! says where it is not.
 
 pub mod account;
+mod returned;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,6 +20,7 @@ use crate::db::sql::{Rows, Sql};
 use crate::id::{EmployerId, Ids, IncentiveId, LotId, MemberId, PointsEntryId, RedemptionId};
 use crate::text_enum;
 pub use account::{About, Account, Cause, Earned, Entry, Lot, Refusal, Shortfall};
+pub use returned::{Return, put_back};
 
 /// The end of a lot that never ends.
 pub const NEVER: Timestamp = Timestamp(i64::MAX);
