@@ -13,6 +13,8 @@ pub mod incentive;
 pub mod member;
 pub mod partner;
 pub mod program;
+pub mod redemption;
+pub mod reward;
 pub mod simulation;
 pub mod stock_menu;
 pub mod tenant;
@@ -46,6 +48,12 @@ pub enum FaultCode {
     InFuture,
     /// The same id was used with another body.
     Conflict,
+    /// The member has not as many points.
+    InsufficientPoints,
+    /// There are not as many left.
+    OutOfStock,
+    /// More than one member can have.
+    LimitReached,
 }
 
 impl FaultCode {
@@ -64,6 +72,9 @@ impl FaultCode {
             Self::TooLate => "TOO_LATE",
             Self::InFuture => "IN_FUTURE",
             Self::Conflict => "CONFLICT",
+            Self::InsufficientPoints => "INSUFFICIENT_POINTS",
+            Self::OutOfStock => "OUT_OF_STOCK",
+            Self::LimitReached => "LIMIT_REACHED",
         }
     }
 }

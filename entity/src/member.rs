@@ -10,7 +10,8 @@ use crate::db::sql::{self, Rows, Sql};
 use crate::id::{EmployerId, MemberId};
 use crate::page::{self, Page, Slice};
 use crate::{
-    achievement, consent, contribution, dead_event, event, feed, kept_event, progress, receipt, retraction,
+    achievement, consent, contribution, dead_event, event, feed, idempotency, kept_event, progress, receipt,
+    retraction,
 };
 
 /// A member.
@@ -243,6 +244,7 @@ pub async fn erase(
     receipt::forget_member(connection, employer, member).await?;
     achievement::forget_member(connection, employer, member).await?;
     feed::forget_member(connection, employer, member).await?;
+    idempotency::forget_member(connection, employer, member).await?;
     Ok(true)
 }
 

@@ -9,7 +9,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{FromQueryResult, QueryFilter};
 
 use crate::clock::Timestamp;
-use crate::db::sql::{Rows, Sql};
+use crate::db::sql::{self, Rows, Sql};
 use crate::id::{AchievementId, EmployerId, MemberId, PartnerId, RedemptionId, RewardId};
 use crate::page::{self, Page, Slice};
 use crate::text_enum;
@@ -117,6 +117,14 @@ pub async fn find(
     id: RedemptionId,
 ) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id((employer, id)).one(connection).await
+}
+
+/// The redemptions of these ids, in no order; one statement however many.
+pub async fn list_by_ids(
+    connection: &impl ConnectionTrait,
+    wanted: &[(EmployerId, RedemptionId)],
+) -> Result<Vec<Model>, DbErr> {
+    sql::list_by_ids(connection, "redemption", wanted).await
 }
 
 /// The redemption of this id, of whichever employer, if this partner was told of it. Each employer is looked up: there are few of

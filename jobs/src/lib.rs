@@ -24,11 +24,13 @@
 
 pub mod catalogue;
 pub mod evaluate;
+pub mod expire;
 pub mod judge;
 pub mod outcome;
 pub mod purge;
 pub mod queue;
 pub mod record;
+pub mod redemption;
 pub mod retract;
 pub mod rules;
 pub mod supervise;

@@ -6,6 +6,8 @@ mod intake;
 mod operator;
 mod people;
 mod program;
+mod redemption;
+mod reward;
 
 use async_graphql::{MaybeUndefined, MergedObject};
 
@@ -23,6 +25,8 @@ pub struct Mutation(
     incentive::IncentiveMutation,
     intake::IntakeMutation,
     people::PeopleMutation,
+    reward::RewardMutation,
+    redemption::RedemptionMutation,
 );
 
 /// Left out, emptied, or given.

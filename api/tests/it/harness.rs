@@ -5,6 +5,7 @@
 
 mod caller;
 mod database;
+mod points;
 mod request;
 mod world;
 
@@ -266,7 +267,7 @@ impl TestApp {
             "an achievement stands twice under one key"
         );
         let told_twice = "SELECT count(*) AS count FROM (SELECT 1 FROM feed_entry
-            GROUP BY partner_id, achievement_id, kind HAVING count(*) > 1) AS repeated";
+            GROUP BY partner_id, achievement_id, redemption_id, kind HAVING count(*) > 1) AS repeated";
         assert_eq!(self.count(told_twice).await, 0, "a partner was told twice");
     }
 }

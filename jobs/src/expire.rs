@@ -1,0 +1,3 @@
+//! What ends by time.
+
+pub mod holds;
