@@ -87,6 +87,27 @@ pub async fn claim<I: TypedId>(
     })
 }
 
+/// Whether a key was used, in what has been committed.
+pub async fn is_known(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    operation: &'static str,
+    key: &str,
+) -> Result<bool, DbErr> {
+    let known: Option<Known> = Sql::on(
+        connection,
+        "SELECT body_hash, made_id FROM idempotency WHERE employer_id = ",
+    )
+    .bind(employer)
+    .push(" AND operation = ")
+    .bind(operation)
+    .push(" AND key = ")
+    .bind(key)
+    .one(connection)
+    .await?;
+    Ok(known.is_some())
+}
+
 /// Forgets what was asked for about a member: a key is the caller's own words.
 pub async fn forget_member(
     connection: &impl ConnectionTrait,

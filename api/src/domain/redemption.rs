@@ -29,6 +29,8 @@ use crate::validate;
 
 /// Tries of a transaction that was in another one's way.
 const ATTEMPTS: u32 = 5;
+/// What idempotency keys of redemptions are kept under.
+const OPERATION: &str = "redeemReward";
 /// The most that one call can ask for.
 const QUANTITY_MAX: i64 = 1_000;
 
@@ -73,27 +75,22 @@ async fn turn(app: &App) -> Outcome<tokio::sync::SemaphorePermit<'_>> {
 }
 
 async fn redeem_once(app: &App, viewer: &Viewer, input: &Redeem) -> Outcome<Model> {
+    refuse_early(app, viewer, input).await?;
     let txn = app.db.write_txn().await?;
-    let employer = tenant::resolve(&*txn, viewer, input.employer.as_deref()).await?;
-    let unknown = || {
-        Error::from(Fault::new(
-            FaultCode::UnknownMember,
-            &["member"],
-            "the employer has no such member",
-        ))
-    };
-    let member = member::find_by_external_id(&*txn, employer.id, &input.member)
-        .await?
-        .filter(|member| viewer.member().is_none_or(|own| own == member.id))
-        .ok_or_else(unknown)?
-        .id;
-    let moment = moment(&employer, app.clock.now());
+    let asked = Asked::read(app, &*txn, viewer, input).await?;
+    let Asked {
+        employer,
+        member,
+        moment,
+        quantity,
+    } = &asked;
+    let (employer_id, member_id, moment, quantity) = (employer.id, *member, *moment, *quantity);
     let request = Request {
-        employer_id: employer.id,
-        operation: "redeemReward",
+        employer_id,
+        operation: OPERATION,
         key: &input.idempotency_key,
-        body_hash: body_hash(member, input),
-        member_id: member,
+        body_hash: body_hash(member_id, input),
+        member_id,
         made_id: app.ids.next(),
         at: moment.at,
     };
@@ -101,7 +98,7 @@ async fn redeem_once(app: &App, viewer: &Viewer, input: &Redeem) -> Outcome<Mode
         Claim::First => request.made_id,
         Claim::Again(made) => {
             let gone = Error::Internal("what a key has made is gone");
-            return redemption::find(&*txn, employer.id, made).await?.ok_or(gone);
+            return redemption::find(&*txn, employer_id, made).await?.ok_or(gone);
         }
         Claim::Conflict => {
             return Err(Fault::new(
@@ -112,51 +109,44 @@ async fn redeem_once(app: &App, viewer: &Viewer, input: &Redeem) -> Outcome<Mode
             .into());
         }
     };
-    let locked = member::lock(&*txn, &[(employer.id, member)]).await?;
+    let locked = member::lock(&*txn, &[(employer_id, member_id)]).await?;
     if locked.iter().all(|row| row.erased_at.is_some()) {
-        return Err(unknown());
+        return Err(unknown_member());
     }
-    let reward = reward::find_by_key(&*txn, employer.id, &input.reward)
-        .await?
-        .ok_or_else(|| Fault::not_found(&["reward"], "the employer has no reward of this key"))?;
-    require_available(&*txn, &employer, &reward, moment.at.instant()).await?;
-    let quantity = i64::from(input.quantity);
-    if let Some(most) = reward.per_member {
-        let had = redemption::had_by(&*txn, employer.id, member, reward.id).await?;
-        if had.saturating_add(quantity) > most {
-            let message = "more than one member can have";
-            return Err(Fault::new(FaultCode::LimitReached, &["quantity"], message).into());
-        }
+    let Had {
+        reward,
+        points: points_spent,
+        account,
+    } = asked.judge(app, &*txn, &input.reward).await?;
+    if let Some((key, mut ledger)) = account {
+        let account = ledger
+            .account(&key)
+            .ok_or(Error::Internal("an account was not brought in"))?;
+        let about = About {
+            redemption: Some(id),
+            ..About::default()
+        };
+        account
+            .spend(&app.ids, points_spent, EntryKind::Redeemed, about)
+            .map_err(|_| too_few_points())?;
+        ledger.write(&*txn).await?;
     }
-    let points_spent = reward.price.saturating_mul(quantity);
-    spend(
-        app,
-        &*txn,
-        (employer.id, member),
-        &reward,
-        (id, points_spent),
-        moment,
-    )
-    .await?;
     let stock_taken = match reward.stock {
         None => 0,
-        Some(_) => reward::take(&*txn, employer.id, reward.id, quantity)
+        Some(_) => reward::take(&*txn, employer_id, reward.id, quantity)
             .await?
-            .ok_or_else(|| {
-                let message = "there are not as many left";
-                Fault::new(FaultCode::OutOfStock, &["quantity"], message)
-            })?,
+            .ok_or_else(out_of_stock)?,
     };
     let told = match reward.fulfilled_by {
         None => None,
-        Some(partner) => Some(told(&*txn, partner, (employer.id, member)).await?),
+        Some(partner) => Some(told(&*txn, partner, (employer_id, member_id)).await?),
     };
     let hold = reward.hold_seconds.map(TimeDelta::seconds);
     let expires_at = hold.and_then(|hold| moment.at.instant().checked_add_signed(hold));
     let made = Model {
-        employer_id: employer.id,
+        employer_id,
         id,
-        member_id: member,
+        member_id,
         reward_id: reward.id,
         quantity,
         points_spent,
@@ -178,13 +168,124 @@ async fn redeem_once(app: &App, viewer: &Viewer, input: &Redeem) -> Outcome<Mode
     let entry = told.map(|(partner_id, member_ref)| NewEntry {
         partner_id,
         id: app.ids.next(),
-        employer_id: employer.id,
+        employer_id,
         news: News::Requested(id),
         member_ref,
         recorded_at: moment.at,
     });
     finish(app, txn, entry.into_iter().collect()).await?;
     Ok(made)
+}
+
+/// Refuses without a lock or a transaction what would be refused now. Of many who come for one balance or one stock most are, and they
+/// need not wait for each other. Where there is nothing to refuse, or the key was used before, the transaction decides. The key is
+/// looked up last: whoever used it meanwhile was not refused.
+async fn refuse_early(app: &App, viewer: &Viewer, input: &Redeem) -> Outcome<()> {
+    let db = app.db.read();
+    let asked = Asked::read(app, db, viewer, input).await?;
+    let Err(refusal) = asked.judge(app, db, &input.reward).await else {
+        return Ok(());
+    };
+    if idempotency::is_known(db, asked.employer.id, OPERATION, &input.idempotency_key).await? {
+        return Ok(());
+    }
+    Err(refusal)
+}
+
+/// Who asks, and for how many.
+struct Asked {
+    employer: employer::Model,
+    member: MemberId,
+    moment: Moment,
+    quantity: i64,
+}
+
+/// A reward that can be had, and what it costs; with the account that pays for it, if it costs anything.
+struct Had {
+    reward: Reward,
+    points: i64,
+    account: Option<(AccountKey, Ledger)>,
+}
+
+impl Asked {
+    async fn read(
+        app: &App,
+        connection: &impl ConnectionTrait,
+        viewer: &Viewer,
+        input: &Redeem,
+    ) -> Outcome<Self> {
+        let employer = tenant::resolve(connection, viewer, input.employer.as_deref()).await?;
+        let member = member::find_by_external_id(connection, employer.id, &input.member)
+            .await?
+            .filter(|member| viewer.member().is_none_or(|own| own == member.id))
+            .ok_or_else(unknown_member)?
+            .id;
+        Ok(Self {
+            moment: moment(&employer, app.clock.now()),
+            employer,
+            member,
+            quantity: i64::from(input.quantity),
+        })
+    }
+
+    /// Whether the reward can be had, as far as one can see. It is certain for the limit and the points where the caller holds the lock
+    /// of the member; for the stock only when it is taken.
+    async fn judge(&self, app: &App, connection: &impl ConnectionTrait, key: &str) -> Outcome<Had> {
+        let (employer_id, member_id) = (self.employer.id, self.member);
+        let reward = reward::find_by_key(connection, employer_id, key)
+            .await?
+            .ok_or_else(|| Fault::not_found(&["reward"], "the employer has no reward of this key"))?;
+        require_available(connection, &self.employer, &reward, self.moment.at.instant()).await?;
+        if let Some(most) = reward.per_member {
+            let had = redemption::had_by(connection, employer_id, member_id, reward.id).await?;
+            if had.saturating_add(self.quantity) > most {
+                let message = "more than one member can have";
+                return Err(Fault::new(FaultCode::LimitReached, &["quantity"], message).into());
+            }
+        }
+        let points = reward.price.saturating_mul(self.quantity);
+        let mut account = None;
+        if points > 0 {
+            let key = AccountKey {
+                employer_id,
+                member_id,
+                category: reward.category.clone(),
+            };
+            let want = Want {
+                moment: self.moment,
+                depth: Depth::Lots,
+            };
+            let mut ledger = Ledger::open(connection, &app.ids, [(key.clone(), want)].into()).await?;
+            let available = ledger.account(&key).map_or(0, |account| account.available());
+            if available < points {
+                return Err(too_few_points());
+            }
+            account = Some((key, ledger));
+        }
+        if reward.stock.is_some_and(|left| left < self.quantity) {
+            return Err(out_of_stock());
+        }
+        Ok(Had {
+            reward,
+            points,
+            account,
+        })
+    }
+}
+
+fn unknown_member() -> Error {
+    let message = "the employer has no such member";
+    Fault::new(FaultCode::UnknownMember, &["member"], message).into()
+}
+
+fn too_few_points() -> Error {
+    let message = "there are not as many points";
+    Fault::new(FaultCode::InsufficientPoints, &["reward"], message).into()
+}
+
+fn out_of_stock() -> Error {
+    let message = "there are not as many left";
+    Fault::new(FaultCode::OutOfStock, &["quantity"], message).into()
 }
 
 /// A digest of what is asked for; of whom, by the id, so that whoever is called the same later asks for something else.
@@ -222,43 +323,6 @@ async fn require_available(
         return not_now("the reward is not available any more");
     }
     Ok(())
-}
-
-/// Takes the price from the member's points.
-async fn spend(
-    app: &App,
-    connection: &impl ConnectionTrait,
-    (employer_id, member_id): (EmployerId, MemberId),
-    reward: &Reward,
-    (redemption, points): (RedemptionId, i64),
-    moment: Moment,
-) -> Outcome<()> {
-    if points == 0 {
-        return Ok(());
-    }
-    let key = AccountKey {
-        employer_id,
-        member_id,
-        category: reward.category.clone(),
-    };
-    let want = Want {
-        moment,
-        depth: Depth::Lots,
-    };
-    let mut ledger = Ledger::open(connection, &app.ids, [(key.clone(), want)].into()).await?;
-    let account = ledger
-        .account(&key)
-        .ok_or(Error::Internal("an account was not brought in"))?;
-    let about = About {
-        redemption: Some(redemption),
-        ..About::default()
-    };
-    let spent = account.spend(&app.ids, points, EntryKind::Redeemed, about);
-    if spent.is_err() {
-        let message = "there are not as many points";
-        return Err(Fault::new(FaultCode::InsufficientPoints, &["reward"], message).into());
-    }
-    Ok(ledger.write(connection).await?)
 }
 
 /// The partner that is to be told, with its name for the member.

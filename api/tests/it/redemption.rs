@@ -174,7 +174,7 @@ async fn what_cannot_be_had_is_refused_and_takes_nothing(app: &TestApp) {
 
 async fn a_reward_is_had_on_its_days_and_in_a_program_in_force_only(app: &TestApp) {
     let world = World::new(app).await;
-    // A day ahead of UTC by noon.
+    // Fourteen hours ahead of UTC.
     world
         .admin()
         .change(
@@ -184,21 +184,23 @@ async fn a_reward_is_had_on_its_days_and_in_a_program_in_force_only(app: &TestAp
         )
         .await;
     world
-        .reward(json!({"key": "mug", "program": "far", "price": 0, "availableFrom": "2026-11-22", "availableUntil": "2026-11-22"}))
+        .reward(json!({"key": "mug", "program": "far", "price": 0, "availableFrom": "2026-11-23", "availableUntil": "2026-11-23"}))
         .await;
     world.members(&["ada"]).await;
+    // Its day is from ten to ten in UTC.
+    app.set_clock("2026-11-22T10:00:00Z");
     assert_eq!(refused(&world, "ada", "mug", "k1").await, "INVALID_STATE");
     world
         .change_program("activateProgram", json!({"program": "far"}))
         .await;
     world.redeemed("ada", "mug", "k1").await;
-    app.set_clock("2026-11-21T09:59:59Z");
+    app.set_clock("2026-11-22T09:59:59Z");
     assert_eq!(refused(&world, "ada", "mug", "k2").await, "INVALID_STATE");
-    app.set_clock("2026-11-22T09:59:59Z");
+    app.set_clock("2026-11-23T09:59:59Z");
     world.redeemed("ada", "mug", "k2").await;
-    app.set_clock("2026-11-22T10:00:00Z");
+    app.set_clock("2026-11-23T10:00:00Z");
     assert_eq!(refused(&world, "ada", "mug", "k3").await, "INVALID_STATE");
-    app.set_clock("2026-11-22T09:59:59Z");
+    app.set_clock("2026-11-23T09:59:59Z");
     for (step, then) in [
         ("pauseProgram", "INVALID_STATE"),
         ("activateProgram", ""),
