@@ -14,6 +14,8 @@ pub mod member;
 pub mod partner;
 pub mod points;
 pub mod program;
+pub mod redemption;
+pub mod reward;
 pub mod simulation;
 pub mod stock_menu;
 pub mod tenant;
@@ -47,8 +49,12 @@ pub enum FaultCode {
     InFuture,
     /// The same id was used with another body.
     Conflict,
-    /// The member has not as many points to spend.
+    /// The member has not as many points.
     InsufficientPoints,
+    /// There are not as many left.
+    OutOfStock,
+    /// More than one member can have.
+    LimitReached,
 }
 
 impl FaultCode {
@@ -68,6 +74,8 @@ impl FaultCode {
             Self::InFuture => "IN_FUTURE",
             Self::Conflict => "CONFLICT",
             Self::InsufficientPoints => "INSUFFICIENT_POINTS",
+            Self::OutOfStock => "OUT_OF_STOCK",
+            Self::LimitReached => "LIMIT_REACHED",
         }
     }
 }

@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use crate::clock::Timestamp;
-use crate::db::sql::Sql;
+use crate::db::sql::{self, Sql};
 use crate::id::{EmployerId, MemberId, TypedId};
 
 /// What was asked for, and what came of it.
@@ -85,4 +85,34 @@ pub async fn claim<I: TypedId>(
         Some(known) if known.body_hash == request.body_hash => Claim::Again(I::from_uuid(known.made_id)),
         _ => Claim::Conflict,
     })
+}
+
+/// Whether a key was used, in what has been committed.
+pub async fn is_known(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    operation: &'static str,
+    key: &str,
+) -> Result<bool, DbErr> {
+    let known: Option<Known> = Sql::on(
+        connection,
+        "SELECT body_hash, made_id FROM idempotency WHERE employer_id = ",
+    )
+    .bind(employer)
+    .push(" AND operation = ")
+    .bind(operation)
+    .push(" AND key = ")
+    .bind(key)
+    .one(connection)
+    .await?;
+    Ok(known.is_some())
+}
+
+/// Forgets what was asked for about a member: a key is the caller's own words.
+pub async fn forget_member(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    member: MemberId,
+) -> Result<u64, DbErr> {
+    sql::delete_of_member(connection, "idempotency", (employer, member)).await
 }

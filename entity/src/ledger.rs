@@ -9,6 +9,7 @@
 
 pub mod account;
 pub mod adjustment;
+mod returned;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,6 +21,7 @@ use crate::db::sql::{Rows, Sql};
 use crate::id::{EmployerId, Ids, IncentiveId, LotId, MemberId, PointsEntryId, RedemptionId};
 use crate::text_enum;
 pub use account::{About, Account, Cause, Earned, Entry, Lot, Refusal, Shortfall};
+pub use returned::{Return, put_back};
 
 /// The end of a lot that never ends.
 pub const NEVER: Timestamp = Timestamp(i64::MAX);

@@ -28,8 +28,10 @@ pub mod partner;
 pub mod program;
 pub mod progress;
 pub mod receipt;
+pub mod redemption;
 pub mod refusal;
 pub mod retraction;
+pub mod reward;
 pub mod secret;
 pub mod signing_key;
 

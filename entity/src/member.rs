@@ -11,7 +11,8 @@ use crate::id::{EmployerId, MemberId};
 use crate::ledger::adjustment;
 use crate::page::{self, Page, Slice};
 use crate::{
-    achievement, consent, contribution, dead_event, event, feed, kept_event, progress, receipt, retraction,
+    achievement, consent, contribution, dead_event, event, feed, idempotency, kept_event, progress, receipt,
+    retraction,
 };
 
 /// A member.
@@ -244,11 +245,12 @@ pub async fn erase(
     receipt::forget_member(connection, employer, member).await?;
     achievement::forget_member(connection, employer, member).await?;
     feed::forget_member(connection, employer, member).await?;
-    // What points were earned for; the ledger itself stays, of nobody. Keys of requests are the caller's own words.
-    for table in ["earning", "refund", "points_cap", "idempotency"] {
+    // What points were earned for; the ledger itself stays, of nobody.
+    for table in ["earning", "refund", "points_cap"] {
         sql::delete_of_member(connection, table, (employer, member)).await?;
     }
     adjustment::forget_member(connection, employer, member).await?;
+    idempotency::forget_member(connection, employer, member).await?;
     Ok(true)
 }
 

@@ -1,7 +1,10 @@
-//! Booking what has come due by the passing of time alone: points that have become active, and points that have ended.
+//! Booking what has come due by the passing of time alone: points that have become active, points that have ended, and redemptions
+//! that nobody has fulfilled in time.
 //!
 //! Nothing waits for it. Whoever changes an account books what is due in it first, and whoever reads one counts only what is good at
 //! that instant; this is for the accounts that nobody touches, so that their ledgers say in time what has happened to them.
+
+pub mod holds;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -24,7 +27,7 @@ pub async fn run(context: &Context) -> Result<(), DbErr> {
     if accounts > 0 {
         tracing::info!(accounts, "booked points that became active or have ended");
     }
-    Ok(())
+    holds::run(context).await
 }
 
 /// The present, as an employer sees it when the real clock shows `real`.

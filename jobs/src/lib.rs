@@ -31,6 +31,7 @@ pub mod outcome;
 pub mod purge;
 pub mod queue;
 pub mod record;
+pub mod redemption;
 pub mod retract;
 pub mod rules;
 pub mod supervise;

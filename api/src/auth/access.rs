@@ -142,6 +142,18 @@ operations! {
     ListIncentiveVersions = "Incentive.versions": [ProgramsRead, Operator];
     ReadIncentiveTally = "Incentive.tally": [ProgramsRead, ReportsRead, Operator];
 
+    // Rewards, and what members ask for.
+    CreateReward = "Mutation.createReward": [ProgramsWrite, Operator];
+    UpdateReward = "Mutation.updateReward": [ProgramsWrite, Operator];
+    RetireReward = "Mutation.retireReward": [ProgramsWrite, Operator];
+    ReadReward = "Query.reward": [ProgramsRead, RedemptionsWrite, MemberSelf, MemberAny, Operator];
+    ListRewards = "Program.rewards": [ProgramsRead, MemberSelf, MemberAny, Operator];
+    ReadRewardRedeemed = "Reward.redeemed": [ProgramsRead, ReportsRead, Operator];
+    RedeemReward = "Mutation.redeemReward": [RedemptionsWrite, MemberSelf, MemberAny];
+    FulfilRedemption = "Mutation.fulfilRedemption": [FulfilmentWrite, RedemptionsWrite];
+    CancelRedemption = "Mutation.cancelRedemption": [FulfilmentWrite, RedemptionsWrite];
+    ReadMemberRedemptions = "Member.redemptions": [PointsRead, MemberSelf, MemberAny];
+
     // Members and what they do.
     RegisterMembers = "Mutation.registerMembers": [MembersWrite, Operator];
     EraseMember = "Mutation.eraseMember": [MembersWrite, Operator];

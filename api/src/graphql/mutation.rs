@@ -7,6 +7,8 @@ mod operator;
 mod people;
 mod points;
 mod program;
+mod redemption;
+mod reward;
 
 use async_graphql::{MaybeUndefined, MergedObject};
 
@@ -25,6 +27,8 @@ pub struct Mutation(
     intake::IntakeMutation,
     people::PeopleMutation,
     points::PointsMutation,
+    reward::RewardMutation,
+    redemption::RedemptionMutation,
 );
 
 /// Left out, emptied, or given.

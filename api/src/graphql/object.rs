@@ -10,6 +10,8 @@ pub mod incentive;
 pub mod member;
 pub mod partner;
 pub mod program;
+pub mod redemption;
+pub mod reward;
 pub mod viewer;
 
 use async_graphql::Interface;
@@ -24,6 +26,8 @@ pub use incentive::Incentive;
 pub use member::Member;
 pub use partner::Partner;
 pub use program::Program;
+pub use redemption::Redemption;
+pub use reward::Reward;
 
 /// A thing with a global id.
 #[derive(Interface)]
@@ -43,6 +47,10 @@ pub enum Node {
     Member(Member),
     /// An achievement.
     Achievement(Achievement),
+    /// A reward.
+    Reward(Reward),
+    /// A redemption.
+    Redemption(Redemption),
     /// An entry of the partner's feed.
     FeedEntry(FeedEntry),
 }

@@ -5,6 +5,7 @@
 
 mod caller;
 mod database;
+mod points;
 mod request;
 mod world;
 

@@ -4,14 +4,14 @@ use async_graphql::connection::Connection;
 use async_graphql::{Context, ID, Object, SimpleObject};
 use entity::{employer, kept_event, member};
 
-use super::{Achievement, Incentive};
+use super::{Achievement, Incentive, Redemption};
 use crate::auth::access;
 use crate::auth::guard::Requires;
 use crate::domain;
 use crate::graphql::connection::{Arguments, Cursor, connection};
 use crate::graphql::error::ApiError;
 use crate::graphql::scalar::{Date, DateTime, Decimal, Json, TimeZone, stored_zone};
-use crate::graphql::{app, permit};
+use crate::graphql::{app, permit, viewer};
 
 /// An event of a member that was evaluated and is kept for the retention of its type.
 #[derive(SimpleObject)]
@@ -166,6 +166,26 @@ impl Member {
             KeptEvent::new(row, event_type)
         };
         Ok(connection(slice, |row| row.id, node))
+    }
+
+    /// What the member has asked for or was given, in the order in which it was. An administrator does not see what sensitive incentives
+    /// gave. Scope: `points:read`, `member:self` or `member:any`.
+    #[graphql(guard = "Requires::<access::ReadMemberRedemptions>::new()")]
+    async fn redemptions(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many, 1 to 100; 20 unless given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+    ) -> Result<Connection<Cursor, Redemption>, ApiError> {
+        let page = Arguments::forward(first, after).page()?;
+        let member = (self.0.employer_id, self.0.id);
+        let slice = domain::redemption::list_of_member(app(context)?, permit(context)?, member, page).await?;
+        let viewer = viewer(context)?;
+        Ok(connection(
+            slice,
+            |row| row.id,
+            |row| Redemption::of(&viewer, row),
+        ))
     }
 
     /// Why not yet: how far the member is with each incentive of the active and the paused programs, but for retired ones, in the order

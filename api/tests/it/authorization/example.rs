@@ -162,6 +162,52 @@ impl Example {
                 carriers: &[Scope::AchievementsRead, Scope::MemberSelf],
             },
             plain(
+                "Mutation.createReward",
+                r#"mutation { createReward(input: {employer: "{employer}", program: "wellbeing", key: "new", name: "New", price: 1}) { reward { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.updateReward",
+                r#"mutation { updateReward(input: {employer: "{employer}", reward: "mug", name: "Mug"}) { reward { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.retireReward",
+                r#"mutation { retireReward(input: {employer: "{employer}", reward: "mug"}) { reward { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Query.reward",
+                r#"{ reward(employer: "{employer}", key: "mug") { key name } }"#,
+            ),
+            Self {
+                field: "Program.rewards",
+                document: r#"{ achievements(filter: {employer: "{employer}"}) { nodes { program { rewards { nodes { key } } } } } }"#,
+                without_employer: None,
+                carriers: &[Scope::AchievementsRead],
+            },
+            Self {
+                field: "Reward.redeemed",
+                document: r#"{ reward(employer: "{employer}", key: "mug") { redeemed } }"#,
+                without_employer: None,
+                carriers: &[Scope::RedemptionsWrite, Scope::MemberSelf],
+            },
+            plain(
+                "Mutation.redeemReward",
+                r#"mutation { redeemReward(input: {employer: "{employer}", member: "ada", reward: "mug", idempotencyKey: "k"}) { redemption { id } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.fulfilRedemption",
+                r#"mutation { fulfilRedemption(input: {employer: "{employer}", redemption: "rdm_01ARZ3NDEKTSV4RRFFQ69G5FAV"}) { redemption { id } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.cancelRedemption",
+                r#"mutation { cancelRedemption(input: {employer: "{employer}", redemption: "rdm_01ARZ3NDEKTSV4RRFFQ69G5FAV", reason: "r"}) { redemption { id } userErrors { code path } } }"#,
+            ),
+            Self {
+                field: "Member.redemptions",
+                document: r#"{ member(employer: "{employer}", externalId: "ada") { redemptions { nodes { id } } } }"#,
+                without_employer: None,
+                carriers: &[Scope::MembersRead],
+            },
+            plain(
                 "Mutation.registerMembers",
                 r#"mutation { registerMembers(input: {employer: "{employer}", members: [{externalId: "ada"}]}) { results { status } userErrors { code path } } }"#,
             ),
