@@ -8,6 +8,7 @@
 //! says where it is not.
 
 pub mod account;
+pub mod read;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -1,15 +1,19 @@
 //! The objects of the schema, by noun.
 
 pub mod achievement;
+pub mod boost;
 pub mod client;
 pub mod dead_event;
 pub mod employer;
 pub mod event_type;
 pub mod feed;
 pub mod incentive;
+pub mod level;
 pub mod member;
 pub mod partner;
+pub mod points;
 pub mod program;
+pub mod report;
 pub mod viewer;
 
 use async_graphql::Interface;
@@ -23,6 +27,7 @@ pub use feed::FeedEntry;
 pub use incentive::Incentive;
 pub use member::Member;
 pub use partner::Partner;
+pub use points::PointsEntry;
 pub use program::Program;
 
 /// A thing with a global id.
@@ -43,6 +48,8 @@ pub enum Node {
     Member(Member),
     /// An achievement.
     Achievement(Achievement),
+    /// A line of a member's points.
+    PointsEntry(PointsEntry),
     /// An entry of the partner's feed.
     FeedEntry(FeedEntry),
 }

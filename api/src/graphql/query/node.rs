@@ -12,8 +12,11 @@ use crate::auth::access::{self, Operation};
 use crate::auth::guard::Requires;
 use crate::auth::viewer::Viewer;
 use crate::domain::achievement::{is_somebody, sees_sensitive};
+use crate::domain::points;
 use crate::graphql::error::ApiError;
-use crate::graphql::object::{Achievement, Employer, FeedEntry, Incentive, Member, Node, Program};
+use crate::graphql::object::{
+    Achievement, Employer, FeedEntry, Incentive, Member, Node, PointsEntry, Program,
+};
 use crate::graphql::{app, permit, viewer};
 
 /// Things by their global id.
@@ -99,6 +102,10 @@ async fn find_of_employer(
         return Ok(found
             .filter(visible)
             .map(|row| Node::Achievement(Achievement::of_employer(row))));
+    }
+    if let (Ok(id), true) = (id.parse(), may::<access::ReadMemberPointsHistory>(viewer)) {
+        let found = points::find_entry(db, viewer, employer, id).await?;
+        return Ok(found.map(|entry| Node::PointsEntry(PointsEntry(entry))));
     }
     Ok(None)
 }
