@@ -29,7 +29,7 @@ pub struct PointsCell {
     pub members: i64,
 }
 
-/// Points by day, category and kind; those of a sensitive incentive in rows of their own.
+/// Points by day, category and kind, in no order; those of a sensitive incentive in rows of their own.
 pub async fn points(
     connection: &impl ConnectionTrait,
     employer: EmployerId,
@@ -51,7 +51,7 @@ pub async fn points(
     .bind(from)
     .push(" AND ")
     .bind(to)
-    .push(") AS told GROUP BY recorded_on, category, kind, sensitive, about ORDER BY recorded_on, category, kind")
+    .push(") AS told GROUP BY recorded_on, category, kind, sensitive, about")
     .all(connection)
     .await
 }
@@ -65,7 +65,7 @@ pub struct Liability {
     pub points: i64,
 }
 
-/// What all members hold at an instant, by category. What has ended by then is not counted, booked or not.
+/// What all members hold at an instant, by category, in no order. What has ended by then is not counted, booked or not.
 pub async fn liability(
     connection: &impl ConnectionTrait,
     employer: EmployerId,
@@ -83,7 +83,7 @@ pub async fn liability(
     .bind(now)
     .push("), 0) ELSE 0 END) AS bigint) AS points FROM points_account AS account WHERE account.employer_id = ")
     .bind(employer)
-    .push(" GROUP BY account.category ORDER BY account.category")
+    .push(" GROUP BY account.category")
     .all(connection)
     .await
 }
@@ -111,7 +111,7 @@ pub struct RedemptionCell {
     pub members: i64,
 }
 
-/// Redemptions that were requested or given on these days, by reward; of one program where one is given.
+/// Redemptions that were requested or given on these days, by reward, in no order; of one program where one is given.
 pub async fn redemptions(
     connection: &impl ConnectionTrait,
     employer: EmployerId,
@@ -138,11 +138,9 @@ pub async fn redemptions(
         Some(program) => sql.push(" AND reward.program_id = ").bind(program),
         None => sql,
     };
-    sql.push(
-        " GROUP BY reward.key, reward.name, redemption.sensitive ORDER BY reward.key, redemption.sensitive",
-    )
-    .all(connection)
-    .await
+    sql.push(" GROUP BY reward.key, reward.name, redemption.sensitive")
+        .all(connection)
+        .await
 }
 
 /// What was achieved for one incentive on one day.

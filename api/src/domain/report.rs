@@ -109,7 +109,9 @@ pub async fn read(
     let minimum = i64::from(employer.minimum_group_size);
     let now = employer.now(app.clock.now()).into();
     let points = report::points(db, employer.id, (from, to)).await?;
-    let liability = report::liability(db, employer.id, now).await?;
+    let mut liability = report::liability(db, employer.id, now).await?;
+    // The databases sort texts in ways of their own.
+    liability.sort_by(|one, other| one.category.cmp(&other.category));
     let redemptions = report::redemptions(db, employer.id, (from, to), program).await?;
     let achievements = report::achievements(db, employer.id, (from, to), program).await?;
     let mut wanted: Vec<_> = achievements

@@ -53,9 +53,9 @@ fn november() -> Value {
 
 async fn points_are_summed_up_by_day_and_category(app: &TestApp) {
     let world = world(app).await;
-    app.set_clock("2026-10-31T23:59:59Z");
+    app.set_clock("2026-11-21T23:59:59Z");
     world.earn("ada", "points", 1_000, "calm").await;
-    app.set_clock("2026-11-20T12:00:00Z");
+    app.set_clock("2026-11-22T12:00:00Z");
     world.earn("ada", "points", 100, "calm").await;
     world.earn("bob", "points", 50, "calm").await;
     world.earn("bob", "STEPS", 7, "calm").await;
@@ -69,7 +69,7 @@ async fn points_are_summed_up_by_day_and_category(app: &TestApp) {
                 .earn(ids, now, EntryKind::Returned, lasting(3, now), about())
                 .unwrap();
             let ending = Earned {
-                expires_at: at("2026-11-21T00:00:00Z").into(),
+                expires_at: at("2026-11-23T00:00:00Z").into(),
                 ..lasting(11, now)
             };
             account
@@ -77,9 +77,10 @@ async fn points_are_summed_up_by_day_and_category(app: &TestApp) {
                 .unwrap();
         })
         .await;
-    app.set_clock("2026-11-21T12:00:00Z");
+    app.set_clock("2026-11-23T12:00:00Z");
     world.earn("ada", "points", 1, "calm").await;
-    let found = report(&world, november()).await;
+    world.earn("ada", "STEPS", 1, "calm").await;
+    let found = report(&world, json!({"from": "2026-11-22", "to": "2026-11-23"})).await;
     let day = |on: &str, category: &str, sums: [i64; 6]| {
         let [issued, spent, expired, taken_back, returned, adjusted] = sums;
         json!({"on": on, "category": category, "issued": issued, "spent": spent, "expired": expired, "takenBack": taken_back,
@@ -88,14 +89,15 @@ async fn points_are_summed_up_by_day_and_category(app: &TestApp) {
     assert_eq!(
         found["pointsByDay"],
         json!([
-            day("2026-11-20", "STEPS", [7, 0, 0, 0, 0, 0]),
-            day("2026-11-20", "points", [161, 30, 0, 4, 3, -5]),
-            day("2026-11-21", "points", [1, 0, 11, 0, 0, 0]),
+            day("2026-11-22", "STEPS", [7, 0, 0, 0, 0, 0]),
+            day("2026-11-22", "points", [161, 30, 0, 4, 3, -5]),
+            day("2026-11-23", "STEPS", [1, 0, 0, 0, 0, 0]),
+            day("2026-11-23", "points", [1, 0, 11, 0, 0, 0]),
         ])
     );
     assert_eq!(
         found["liability"],
-        json!([{"category": "STEPS", "outstanding": 7}, {"category": "points", "outstanding": 1_115}])
+        json!([{"category": "STEPS", "outstanding": 8}, {"category": "points", "outstanding": 1_115}])
     );
 }
 
