@@ -3,6 +3,8 @@
 //! Architecture invariant: nothing here knows GraphQL or HTTP, so every door decides alike. A failed operation has written nothing.
 
 pub mod achievement;
+pub mod adjustment;
+pub mod boost;
 pub mod client;
 pub mod dead_event;
 pub mod employer;
@@ -10,12 +12,14 @@ pub mod event_type;
 pub mod feed;
 pub mod grant;
 pub mod incentive;
+pub mod level;
 pub mod member;
 pub mod partner;
 pub mod points;
 pub mod program;
 pub mod redemption;
 pub mod reward;
+pub mod report;
 pub mod simulation;
 pub mod stock_menu;
 pub mod tenant;

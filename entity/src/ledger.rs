@@ -10,6 +10,7 @@
 pub mod account;
 pub mod adjustment;
 mod returned;
+pub mod read;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

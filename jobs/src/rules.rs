@@ -41,6 +41,7 @@ mod explain;
 mod immediate;
 mod index;
 mod judge;
+pub mod levels;
 mod limit;
 mod memory;
 mod sequence;

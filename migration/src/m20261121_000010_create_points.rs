@@ -70,6 +70,7 @@ CREATE TABLE points_entry (
     FOREIGN KEY (employer_id, member_id, category) REFERENCES points_account (employer_id, member_id, category),
     FOREIGN KEY (employer_id, incentive_id) REFERENCES incentive (employer_id, id)
 ){strict};
+CREATE INDEX points_entry_of_member ON points_entry (employer_id, member_id, id);
 CREATE INDEX points_entry_by_date ON points_entry (employer_id, recorded_on);
 
 -- Which lots an entry has put points into, or taken them from.

@@ -131,6 +131,9 @@ operations! {
     CreateIncentive = "Mutation.createIncentive": [ProgramsWrite, Operator];
     PublishIncentive = "Mutation.publishIncentive": [ProgramsWrite, Operator];
     RetireIncentive = "Mutation.retireIncentive": [ProgramsWrite, Operator];
+    CreateBoost = "Mutation.createBoost": [ProgramsWrite, Operator];
+    EndBoost = "Mutation.endBoost": [ProgramsWrite, Operator];
+    SetLevels = "Mutation.setLevels": [ProgramsWrite, Operator];
     Simulate = "Query.simulate": [ProgramsWrite, Operator];
     AdvanceClock = "Mutation.advanceClock": [ProgramsWrite, Operator];
     GrantPartner = "Mutation.grantPartner": [ProgramsWrite, Operator];
@@ -140,6 +143,9 @@ operations! {
     ListIncentives = "Program.incentives": [ProgramsRead, Operator];
     ReadIncentiveVersion = "Incentive.version": [ProgramsRead, Operator];
     ListIncentiveVersions = "Incentive.versions": [ProgramsRead, Operator];
+    ListBoosts = "Program.boosts": [ProgramsRead, Operator];
+    ListLevels = "Program.levels": [ProgramsRead, Operator];
+    ReadReport = "Employer.report": [ReportsRead];
     ReadIncentiveTally = "Incentive.tally": [ProgramsRead, ReportsRead, Operator];
 
     // Rewards, and what members ask for.
@@ -165,6 +171,9 @@ operations! {
     ReadMemberAchievements = "Member.achievements": [AchievementsRead, MemberSelf, MemberAny];
     ReadMemberEvents = "Member.events": [AchievementsRead, MemberSelf, MemberAny];
     ReadMemberProgress = "Member.progress": [AchievementsRead, MemberSelf, MemberAny];
+    ReadMemberPoints = "Member.points": [PointsRead, MemberSelf, MemberAny];
+    ReadMemberPointsHistory = "Member.pointsHistory": [PointsRead, MemberSelf, MemberAny];
+    ReadMemberLevel = "Member.level": [PointsRead, MemberSelf, MemberAny];
 
     // Their points.
     AdjustPoints = "Mutation.adjustPoints": [PointsWrite];

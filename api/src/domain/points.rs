@@ -1,192 +1,166 @@
-//! Points: corrections by hand.
+//! Points of members, for whoever may see them.
+//!
+//! A member's own token and the mobile backend see everything. An administrator sees what came and went and when, but not what for where
+//! that is sensitive.
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use entity::id::PointsEntryId;
-use entity::idempotency::{self, Claim, Request};
-use entity::ledger::{
-    About, Account, AccountKey, Depth, Earned, EntryKind, Ledger, NEVER, Refusal, Want, adjustment,
-};
-use entity::{db, member};
+use entity::id::{EmployerId, PointsEntryId};
+use entity::ledger::EntryKind;
+use entity::ledger::read::{self, Balance, Line};
+use entity::page::{Page, Slice};
+use entity::{employer, member};
+use sea_orm::{ConnectionTrait, DbErr};
 
-use super::{Error, Fault, FaultCode, Outcome, require_none, tenant};
+use super::achievement::{require_within, sees_sensitive};
+use super::{Error, Fault, FaultCode, Outcome, tenant};
 use crate::app::App;
 use crate::auth::access;
 use crate::auth::viewer::{Permit, Viewer};
 use crate::validate;
 
-/// Tries of a transaction that was in another one's way.
-const ATTEMPTS: u32 = 5;
-/// The most points that one correction adds or takes.
-const AMOUNT_MAX: u64 = 1_000_000_000;
-/// The longest key of a request, in characters.
-const IDEMPOTENCY_KEY_MAX: usize = 200;
-
-/// A correction by hand.
-pub struct Adjust {
-    /// The key of the employer.
-    pub employer: Option<String>,
-    /// The member's external id.
-    pub member: String,
-    /// Which points.
-    pub category: String,
-    /// How many are added, or taken.
-    pub amount: i64,
-    /// Why.
+/// An entry as one viewer may see it.
+pub struct Entry {
+    /// The entry, without what it is about where that is confidential.
+    pub line: Line,
+    /// Why, in the words of whoever looks at an account.
     pub reason: String,
-    /// The caller's own name for this request.
-    pub idempotency_key: String,
 }
 
-/// What came of it.
-pub struct Adjusted {
-    /// The entry of the ledger.
-    pub entry: PointsEntryId,
-    /// What the member can spend now.
-    pub available: i64,
-    /// What it cannot spend yet.
-    pub pending: i64,
+/// The balances of a member, by category; of one where one is given. None of a member who was erased.
+pub async fn balances(
+    app: &App,
+    permit: &Permit<access::ReadMemberPoints>,
+    member: &member::Model,
+    category: Option<&str>,
+) -> Outcome<BTreeMap<String, Balance>> {
+    require_within(permit, member.employer_id, Some(member.id))?;
+    if member.erased_at.is_some() {
+        return Ok(BTreeMap::new());
+    }
+    let db = app.db.read();
+    let gone = Error::Internal("a member without an employer");
+    let employer = employer::find(db, member.employer_id).await?.ok_or(gone)?;
+    let now = employer.now(app.clock.now()).into();
+    Ok(read::balances(db, (employer.id, member.id), category, now).await?)
 }
 
-/// Adds points that never end, or takes points that can be spent; once, however often it is asked for by one key.
-pub async fn adjust(app: &App, permit: Permit<access::AdjustPoints>, adjust: &Adjust) -> Outcome<Adjusted> {
-    require_none(faults(adjust))?;
-    let mut attempt = 1;
-    loop {
-        match adjust_once(app, permit.viewer(), adjust).await {
-            Err(Error::Db(error)) if db::is_retryable(&error) && attempt < ATTEMPTS => attempt += 1,
-            outcome => return outcome,
+/// The member of this external id, with its balances, as one page of its own; none where this viewer may not see it.
+pub async fn find(
+    app: &App,
+    permit: &Permit<access::ReadMemberPoints>,
+    external_id: &str,
+) -> Outcome<Option<BTreeMap<String, Balance>>> {
+    let viewer = permit.viewer();
+    if !validate::is_external_id(external_id) {
+        return Ok(None);
+    }
+    let employer = match tenant::resolve_id(app.db.read(), viewer, None).await {
+        Ok(employer) => employer,
+        Err(Error::Refused(faults)) if faults.iter().all(|fault| fault.code == FaultCode::NotFound) => {
+            return Ok(None);
         }
+        Err(error) => return Err(error),
+    };
+    let found = member::find_by_external_id(app.db.read(), employer, external_id).await?;
+    match found.filter(|member| viewer.member().is_none_or(|own| own == member.id)) {
+        Some(member) => balances(app, permit, &member, None).await.map(Some),
+        None => Ok(None),
     }
 }
 
-fn faults(adjust: &Adjust) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    validate::category(&["category"], &adjust.category, &mut faults);
-    if adjust.amount == 0 || adjust.amount.unsigned_abs() > AMOUNT_MAX {
-        faults.push(Fault::invalid(
-            &["amount"],
-            "from -1,000,000,000 to 1,000,000,000, and not 0",
-        ));
+/// A page of a member's entries, newest first. None of a member who was erased.
+pub async fn history(
+    app: &App,
+    permit: Permit<access::ReadMemberPointsHistory>,
+    member: &member::Model,
+    category: Option<&str>,
+    page: Page<PointsEntryId>,
+) -> Outcome<Slice<Entry>> {
+    require_within(&permit, member.employer_id, Some(member.id))?;
+    if member.erased_at.is_some() {
+        return Ok(Slice {
+            rows: Vec::new(),
+            has_previous: false,
+            has_next: false,
+        });
     }
-    validate::name(&["reason"], &adjust.reason, &mut faults);
-    idempotency_key(&adjust.idempotency_key, &mut faults);
-    faults
+    let slice = read::history(app.db.read(), (member.employer_id, member.id), category, page).await?;
+    let viewer = permit.viewer();
+    Ok(Slice {
+        rows: slice.rows.into_iter().map(|line| shown(line, viewer)).collect(),
+        has_previous: slice.has_previous,
+        has_next: slice.has_next,
+    })
 }
 
-/// The caller's own name for a request: 1 to 200 visible characters of ASCII.
-pub fn idempotency_key(key: &str, faults: &mut Vec<Fault>) {
-    let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
-    if key.is_empty() || key.len() > IDEMPOTENCY_KEY_MAX || !visible {
-        faults.push(Fault::invalid(
-            &["idempotencyKey"],
-            format!("1 to {IDEMPOTENCY_KEY_MAX} visible characters of ASCII, without spaces"),
-        ));
-    }
+/// The employer's entry of this id, as far as this viewer may see it.
+pub async fn find_entry(
+    connection: &impl ConnectionTrait,
+    viewer: &Viewer,
+    employer: EmployerId,
+    id: PointsEntryId,
+) -> Result<Option<Entry>, DbErr> {
+    let found = read::line(connection, employer, id).await?;
+    Ok(found
+        .filter(|line| viewer.member().is_none_or(|own| own == line.member_id))
+        .map(|line| shown(line, viewer)))
 }
 
-async fn adjust_once(app: &App, viewer: &Viewer, adjust: &Adjust) -> Outcome<Adjusted> {
-    let txn = app.db.write_txn().await?;
-    let employer = tenant::resolve(&*txn, viewer, adjust.employer.as_deref()).await?;
-    let unknown = || {
-        Fault::new(
-            FaultCode::UnknownMember,
-            &["member"],
-            "the employer has no member of this id",
-        )
-    };
-    let member = match validate::is_external_id(&adjust.member) {
-        true => member::find_by_external_id(&*txn, employer.id, &adjust.member).await?,
-        false => None,
-    };
-    let member = member.ok_or_else(unknown)?;
-    let moment = jobs::expire::moment(&employer, app.clock.now());
-    let request = Request {
-        operation: "adjustPoints",
-        employer_id: employer.id,
-        key: &adjust.idempotency_key,
-        body_hash: body_hash(adjust),
-        member_id: member.id,
-        made_id: app.ids.next::<PointsEntryId>(),
-        at: moment.at,
-    };
-    let claim = idempotency::claim(&*txn, &request).await?;
-    let locked = member::lock(&*txn, &[(employer.id, member.id)]).await?;
-    if locked.iter().all(|subject| subject.erased_at.is_some()) {
-        return Err(unknown().into());
-    }
-    let key = AccountKey {
-        employer_id: employer.id,
-        member_id: member.id,
-        category: adjust.category.clone(),
-    };
-    let depth = Depth::Lots;
-    let wanted = BTreeMap::from([(key.clone(), Want { moment, depth })]);
-    let mut ledger = Ledger::open(&*txn, &app.ids, wanted).await?;
-    let account = ledger
-        .account(&key)
-        .ok_or(Error::Internal("an account was not brought in"))?;
-    let entry = match claim {
-        // What came of it then; the balance is today's.
-        Claim::Again(entry) => return Ok(adjusted(account, entry)),
-        Claim::Conflict => {
-            return Err(Fault::new(
-                FaultCode::Conflict,
-                &["idempotencyKey"],
-                "this key was used before, for something else",
-            )
-            .into());
-        }
-        Claim::First => request.made_id,
-    };
-    account.promise(entry);
-    let about = About::default();
-    let done = if adjust.amount > 0 {
-        let earned = Earned {
-            amount: adjust.amount,
-            active_from: moment.at,
-            expires_at: NEVER,
-            cause: None,
+fn shown(line: Line, viewer: &Viewer) -> Entry {
+    if line.sensitive && !sees_sensitive(viewer) {
+        let line = Line {
+            incentive_id: None,
+            incentive_name: None,
+            redemption_id: None,
+            quantity: None,
+            reward_name: None,
+            reason: None,
+            ..line
         };
-        let kind = EntryKind::Adjusted;
-        account.earn(&app.ids, moment.at, kind, earned, about).map(|_| ())
-    } else {
-        let amount = -adjust.amount;
-        account
-            .spend(&app.ids, amount, EntryKind::Adjusted, about)
-            .map(|_| ())
-    };
-    done.map_err(|refusal| match refusal {
-        Refusal::Insufficient => Fault::new(
-            FaultCode::InsufficientPoints,
-            &["amount"],
-            "the member has not as many points to spend",
-        ),
-        Refusal::TooMany => Fault::new(
-            FaultCode::TooMany,
-            &["amount"],
-            "more points than an account can hold",
-        ),
-    })?;
-    let adjusted = adjusted(account, entry);
-    ledger.write(&*txn).await?;
-    let made_by = viewer.client_id.as_str();
-    adjustment::insert(&*txn, (employer.id, entry), &adjust.reason, made_by).await?;
-    txn.commit().await?;
-    Ok(adjusted)
+        return Entry {
+            line,
+            reason: "Confidential".to_owned(),
+        };
+    }
+    let reason = reason(&line);
+    Entry { line, reason }
 }
 
-fn adjusted(account: &Account, entry: PointsEntryId) -> Adjusted {
-    Adjusted {
-        entry,
-        available: account.available(),
-        pending: account.pending(),
+/// Why an account has changed.
+fn reason(line: &Line) -> String {
+    let of = |what: &str, name: &Option<String>| match name {
+        Some(name) => format!("{what}: {name}"),
+        None => what.to_owned(),
+    };
+    match line.kind {
+        EntryKind::Earned => line.incentive_name.clone().unwrap_or_else(|| "Earned".to_owned()),
+        EntryKind::ClawedBack => of("Taken back", &line.incentive_name),
+        EntryKind::Adjusted => line.reason.clone().unwrap_or_else(|| "Correction".to_owned()),
+        EntryKind::Redeemed => {
+            let quantity = line.quantity.unwrap_or(1);
+            let reward = line
+                .reward_name
+                .as_ref()
+                .map(|name| format!("{quantity} × {name}"));
+            of("Redeemed", &reward)
+        }
+        EntryKind::Returned => of("Returned", &line.reward_name),
+        EntryKind::Expired => "Expired".to_owned(),
     }
 }
 
-/// A digest of all that is asked for. JSON, so that no two requests read alike when their parts are put together.
-fn body_hash(adjust: &Adjust) -> Vec<u8> {
-    let body = serde_json::json!([adjust.member, adjust.category, adjust.amount, adjust.reason]);
-    digest(&SHA256, body.to_string().as_bytes()).as_ref().to_vec()
+/// A category of points, as an input names it.
+pub fn check_category(path: &[&str], category: &str, faults: &mut Vec<Fault>) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let starts = category
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if !starts || !category.bytes().all(plain) || category.len() > 63 {
+        faults.push(Fault::invalid(
+            path,
+            "a category is 1 to 63 of A-Z, a-z, 0-9, `.`, `_` and `-`, and starts with a letter or digit",
+        ));
+    }
 }

@@ -1,5 +1,6 @@
 //! Changing. A mutation takes one `input` and returns a payload whose fields are all nullable but `userErrors`.
 
+mod boost;
 mod employer;
 mod incentive;
 mod intake;
@@ -24,6 +25,7 @@ pub struct Mutation(
     employer::EmployerMutation,
     program::ProgramMutation,
     incentive::IncentiveMutation,
+    boost::BoostMutation,
     intake::IntakeMutation,
     people::PeopleMutation,
     points::PointsMutation,

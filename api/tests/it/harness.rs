@@ -5,6 +5,7 @@
 
 mod caller;
 mod database;
+mod booking;
 mod points;
 mod request;
 mod world;
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use caller::Caller;
 pub use database::{Database, Kind, TABLES, count};
+pub use booking::lasting;
 pub use request::{Answer, cloud_event};
 pub use world::{Event, World, at, event, incentive_input, streak_input};
 

@@ -24,7 +24,7 @@ pub use structure::{
     AchievementsDefinition, CountDefinition, SequenceDefinition, StreakDefinition, StructureDefinition,
     TotalDefinition,
 };
-pub use trigger::{ConditionDefinition, ConditionOp, TriggerDefinition};
+pub use trigger::{ConditionDefinition, ConditionOp, TriggerDefinition, check_conditions};
 
 /// The highest number of awards to count to. Beyond it a limit is `unlimited` by another name.
 const AT_MOST_MAX: u32 = 1_000_000;

@@ -62,7 +62,7 @@ impl PointsMutation {
         context: &Context<'_>,
         #[graphql(desc = "The correction.")] input: AdjustPointsInput,
     ) -> Result<AdjustPointsPayload, ApiError> {
-        let adjust = domain::points::Adjust {
+        let adjust = domain::adjustment::Adjust {
             employer: input.employer,
             member: input.member,
             category: input.category.unwrap_or_else(|| CATEGORY.to_owned()),
@@ -70,7 +70,7 @@ impl PointsMutation {
             reason: input.reason,
             idempotency_key: input.idempotency_key,
         };
-        let outcome = domain::points::adjust(app(context)?, permit(context)?, &adjust).await;
+        let outcome = domain::adjustment::adjust(app(context)?, permit(context)?, &adjust).await;
         let (made, user_errors) = settle(outcome)?;
         Ok(AdjustPointsPayload {
             entry_id: made.as_ref().map(|made| ID(made.entry.to_string())),

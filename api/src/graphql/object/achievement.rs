@@ -255,7 +255,8 @@ impl Achievement {
     }
 }
 
-async fn load<K>(
+/// What a loader of the request finds by a key.
+pub(super) async fn load<K>(
     context: &Context<'_>,
     key: K,
 ) -> Result<Option<<Nouns as async_graphql::dataloader::Loader<K>>::Value>, ApiError>

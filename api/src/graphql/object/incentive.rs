@@ -12,6 +12,7 @@ use crate::domain;
 use crate::graphql::error::ApiError;
 use crate::graphql::scalar::{BigInt, DateTime};
 use crate::graphql::{app, permit};
+pub use structure::Condition;
 use structure::{Limit, Structure, Trigger};
 
 /// How a condition compares.

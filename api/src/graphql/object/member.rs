@@ -4,7 +4,9 @@ use async_graphql::connection::Connection;
 use async_graphql::{Context, ID, Object, SimpleObject};
 use entity::{employer, kept_event, member};
 
-use super::{Achievement, Incentive, Redemption};
+use super::level::MemberLevel;
+use super::points::PointsBalance;
+use super::{Achievement, Incentive, PointsEntry, Redemption};
 use crate::auth::access;
 use crate::auth::guard::Requires;
 use crate::domain;
@@ -207,5 +209,48 @@ impl Member {
                 stopped_from: progress.view.stopped_from.map(DateTime),
             })
             .collect())
+    }
+
+    /// The points of the member, by category: what there is at the instant of asking. What has ended by then is not counted, however
+    /// late it is booked. Scope: `points:read`, `member:self` or `member:any`.
+    #[graphql(guard = "Requires::<access::ReadMemberPoints>::new()")]
+    async fn points(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Only those of this category; of each that the member ever had unless given.")]
+        category: Option<String>,
+    ) -> Result<Vec<PointsBalance>, ApiError> {
+        let permit = permit(context)?;
+        let balances = domain::points::balances(app(context)?, &permit, &self.0, category.as_deref()).await?;
+        let shown = |(category, balance)| PointsBalance::new(category, &balance);
+        Ok(balances.into_iter().map(shown).collect())
+    }
+
+    /// What came and went of the member's points, newest first. An administrator sees of what is sensitive how much and when, but not
+    /// what for. Scope: `points:read`, `member:self` or `member:any`.
+    #[graphql(guard = "Requires::<access::ReadMemberPointsHistory>::new()")]
+    async fn points_history(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many, 1 to 100; 20 unless given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor, that is, earlier ones.")] after: Option<String>,
+        #[graphql(desc = "Only those of this category; of all unless given.")] category: Option<String>,
+    ) -> Result<Connection<Cursor, PointsEntry>, ApiError> {
+        let page = Arguments::forward(first, after).page()?;
+        let (app, permit) = (app(context)?, permit(context)?);
+        let slice = domain::points::history(app, permit, &self.0, category.as_deref(), page).await?;
+        Ok(connection(slice, |entry| entry.line.id, PointsEntry))
+    }
+
+    /// Where the member stands among the levels of a program. Null: there is no such program, or it has no levels.
+    /// Scope: `points:read`, `member:self` or `member:any`.
+    #[graphql(guard = "Requires::<access::ReadMemberLevel>::new()")]
+    async fn level(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The key of the program.")] program: String,
+    ) -> Result<Option<MemberLevel>, ApiError> {
+        let stand = domain::level::of_member(app(context)?, permit(context)?, &self.0, &program).await?;
+        Ok(stand.map(MemberLevel::from))
     }
 }

@@ -2,8 +2,10 @@
 
 use async_graphql::connection::Connection;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
-use entity::{incentive, program};
+use entity::{boost, incentive, program};
 
+use super::boost::Boost;
+use super::level::LevelScheme;
 use super::{Incentive, Reward};
 use crate::auth::access;
 use crate::auth::guard::Requires;
@@ -134,5 +136,20 @@ impl Program {
         let program = (self.0.employer_id, self.0.id);
         let slice = domain::reward::list(app(context)?, permit(context)?, program, page).await?;
         Ok(connection(slice, |row| row.id, Reward))
+    }
+
+    /// Its boosts, those that are over too, in the order of their making. Scope: `programs:read` or `operator`.
+    #[graphql(guard = "Requires::<access::ListBoosts>::new()")]
+    async fn boosts(&self, context: &Context<'_>) -> Result<Vec<Boost>, ApiError> {
+        permit::<access::ListBoosts>(context)?;
+        let rows = boost::list_of_program(app(context)?.db.read(), self.0.employer_id, self.0.id).await?;
+        Ok(rows.into_iter().map(Boost::from).collect())
+    }
+
+    /// Its levels; null: it has none. Scope: `programs:read` or `operator`.
+    #[graphql(guard = "Requires::<access::ListLevels>::new()")]
+    async fn levels(&self, context: &Context<'_>) -> Result<Option<LevelScheme>, ApiError> {
+        let found = domain::level::find(app(context)?, permit(context)?, &self.0).await?;
+        found.map(LevelScheme::read).transpose()
     }
 }

@@ -14,9 +14,10 @@ use crate::auth::access::{self, Operation};
 use crate::auth::guard::Requires;
 use crate::auth::viewer::Viewer;
 use crate::domain::achievement::{is_somebody, sees_sensitive};
+use crate::domain::points;
 use crate::graphql::error::ApiError;
 use crate::graphql::object::{
-    Achievement, Employer, FeedEntry, Incentive, Member, Node, Program, Redemption, Reward,
+    Achievement, Employer, FeedEntry, Incentive, Member, Node, PointsEntry, Program, Redemption, Reward,
 };
 use crate::graphql::{app, permit, viewer};
 
@@ -141,6 +142,10 @@ async fn find_of_employer(
         return Ok(found
             .filter(visible)
             .map(|row| Node::Redemption(Redemption::of(viewer, row))));
+    }
+    if let (Ok(id), true) = (id.parse(), may::<access::ReadMemberPointsHistory>(viewer)) {
+        let found = points::find_entry(db, viewer, employer, id).await?;
+        return Ok(found.map(|entry| Node::PointsEntry(PointsEntry(entry))));
     }
     Ok(None)
 }

@@ -112,6 +112,20 @@ impl Example {
                 }) { incentive { key } userErrors { code path } } }"#,
             ),
             plain(
+                "Mutation.createBoost",
+                r#"mutation { createBoost(input: {employer: "{employer}", program: "wellbeing", key: "double", name: "Double", multiplier: "2",
+                    startsOn: "2026-12-01", endsOn: "2026-12-31"}) { boost { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.endBoost",
+                r#"mutation { endBoost(input: {employer: "{employer}", program: "wellbeing", key: "double"}) { boost { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.setLevels",
+                r#"mutation { setLevels(input: {employer: "{employer}", program: "wellbeing", window: YEAR,
+                    levels: [{key: "gold", name: "Gold", atLeast: 100}]}) { levels { category } userErrors { code path } } }"#,
+            ),
+            plain(
                 "Query.simulate",
                 r#"{ simulate(input: {employer: "{employer}", events: [], incentive: {program: "wellbeing", key: "new", name: "New",
                     trigger: {eventType: "meditation.completed"}, structure: {immediate: true}, outcomes: [{achievement: {title: "T"}}]
@@ -140,6 +154,30 @@ impl Example {
                     r#"{ program(employer: "{employer}", key: "wellbeing") { incentives { key } } }"#,
                 ),
                 carriers: &[],
+            },
+            Self {
+                field: "Program.boosts",
+                document: "{ viewer { employer { programs { boosts { key } } } } }",
+                without_employer: Some(
+                    r#"{ program(employer: "{employer}", key: "wellbeing") { boosts { key } } }"#,
+                ),
+                carriers: &[],
+            },
+            Self {
+                field: "Program.levels",
+                document: "{ viewer { employer { programs { levels { category } } } } }",
+                without_employer: Some(
+                    r#"{ program(employer: "{employer}", key: "wellbeing") { levels { category } } }"#,
+                ),
+                carriers: &[],
+            },
+            Self {
+                field: "Employer.report",
+                document: r#"{ viewer { employer { report(from: "2026-11-01", to: "2026-11-30") { liability { category } } } } }"#,
+                without_employer: Some(
+                    r#"{ employer(key: "{employer}") { report(from: "2026-11-01", to: "2026-11-30") { liability { category } } } }"#,
+                ),
+                carriers: &[Scope::Operator],
             },
             Self {
                 field: "Incentive.version",
@@ -256,6 +294,24 @@ impl Example {
             Self {
                 field: "Member.progress",
                 document: r#"{ member(employer: "{employer}", externalId: "ada") { progress { earned } } }"#,
+                without_employer: None,
+                carriers: &[Scope::MembersRead],
+            },
+            Self {
+                field: "Member.points",
+                document: r#"{ member(employer: "{employer}", externalId: "ada") { points { available } } }"#,
+                without_employer: None,
+                carriers: &[Scope::MembersRead],
+            },
+            Self {
+                field: "Member.pointsHistory",
+                document: r#"{ member(employer: "{employer}", externalId: "ada") { pointsHistory { nodes { amount } } } }"#,
+                without_employer: None,
+                carriers: &[Scope::MembersRead],
+            },
+            Self {
+                field: "Member.level",
+                document: r#"{ member(employer: "{employer}", externalId: "ada") { level(program: "wellbeing") { points } } }"#,
                 without_employer: None,
                 carriers: &[Scope::MembersRead],
             },

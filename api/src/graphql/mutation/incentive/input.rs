@@ -11,6 +11,7 @@ use crate::domain::incentive::{Create, Publish, Rule};
 use crate::graphql::mutation::given;
 use crate::graphql::object::incentive::{ProgressPolicy, Window};
 use crate::graphql::scalar::DateTime;
+pub use structure::ConditionInput;
 use structure::{StructureInput, TriggerInput, triggers};
 
 /// A new incentive.
