@@ -11,6 +11,7 @@ pub mod consent;
 pub mod contribution;
 pub mod db;
 pub mod dead_event;
+pub mod earning;
 pub mod employer;
 pub mod event;
 pub mod event_type;
@@ -29,6 +30,7 @@ pub mod progress;
 pub mod receipt;
 pub mod refusal;
 pub mod retraction;
+pub mod reward_key;
 pub mod secret;
 pub mod signing_key;
 

@@ -4,6 +4,7 @@
 //! new follows; the feeds come last, because their positions are taken last.
 
 mod derive;
+pub(crate) mod points;
 mod tell;
 
 pub use derive::{Stand, standing_of};
@@ -18,6 +19,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::catalogue::Employers;
 use crate::judge::{Budgets, Judged};
+use crate::outcome::AchievementOutcome;
 use crate::rules::Award;
 
 /// An award with all that is recorded of it.
@@ -33,6 +35,8 @@ pub struct Earned {
     pub member: MemberId,
     /// What the member is congratulated on.
     pub title: String,
+    /// Whether nobody is shown it.
+    pub is_hidden: bool,
     /// The award.
     pub award: Award,
     /// What it rests on, as it is stored.
@@ -103,6 +107,7 @@ pub async fn record(
     }
     let mut all = Written::default();
     let mut round = write(connection, ids, employers, judged.earned, judged.lost, now).await?;
+    let (counted, refunds) = (judged.counted, judged.refunds);
     let (mut touched, mut built_on) = (judged.touched, judged.built_on);
     while !(round.earned.is_empty() && round.revoked.is_empty() && touched.is_empty() && built_on.is_empty())
     {
@@ -122,6 +127,7 @@ pub async fn record(
         round = write(connection, ids, employers, earned, lost, now).await?;
     }
     budgets.write(connection).await?;
+    points::follow(connection, ids, employers, (&counted, &refunds), &all, now).await?;
     tell::tell(connection, ids, employers, &all, now).await
 }
 
@@ -168,6 +174,12 @@ async fn write(
     Ok(written)
 }
 
+/// What an award is called: by its achievement, else by its incentive.
+pub fn title(achievement: Option<&AchievementOutcome>, incentive: &incentive::Model) -> String {
+    let own = achievement.map(|achievement| &achievement.title);
+    own.unwrap_or(&incentive.name).clone()
+}
+
 fn row(earned: Earned, id: AchievementId, now: DateTime<Utc>) -> achievement::Model {
     achievement::Model {
         employer_id: earned.employer.id,
@@ -180,6 +192,7 @@ fn row(earned: Earned, id: AchievementId, now: DateTime<Utc>) -> achievement::Mo
         ordinal: i32::try_from(earned.award.ordinal).unwrap_or(i32::MAX),
         title: earned.title,
         sensitive: earned.incentive.sensitive,
+        hidden: earned.is_hidden,
         earned_on: earned.award.earned_on,
         recorded_at: earned.employer.now(now).into(),
         status: AchievementStatus::Earned,

@@ -25,7 +25,13 @@ pub(super) async fn tell(
     written: &Written,
     now: DateTime<Utc>,
 ) -> Result<Vec<PartnerId>, DbErr> {
-    let all: Vec<&achievement::Model> = written.earned.iter().chain(&written.revoked).collect();
+    let is_shown = |row: &&achievement::Model| !row.hidden;
+    let all: Vec<&achievement::Model> = written
+        .earned
+        .iter()
+        .chain(&written.revoked)
+        .filter(is_shown)
+        .collect();
     if all.is_empty() {
         return Ok(Vec::new());
     }
@@ -52,7 +58,7 @@ pub(super) async fn tell(
         (FeedEntryKind::AchievementEarned, &written.earned),
         (FeedEntryKind::AchievementRevoked, &written.revoked),
     ] {
-        for row in rows {
+        for row in rows.iter().filter(is_shown) {
             for recipient in audience.of(row) {
                 match kind {
                     FeedEntryKind::AchievementEarned => {
