@@ -29,6 +29,7 @@ mod migrations;
 mod order;
 mod pausing;
 mod plans;
+mod points;
 mod privacy;
 mod progress;
 mod readme;
