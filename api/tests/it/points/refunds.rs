@@ -148,7 +148,7 @@ async fn orders_are_refunded_whether_or_not_the_program_goes_on(app: &TestApp) {
     world.did([refund("r1", "A", 6000, "2026-11-20T11:00:00Z")]).await;
     assert_eq!(points(app).await, 60);
     world
-        .change_program("resumeProgram", json!({"program": "wellbeing"}))
+        .change_program("activateProgram", json!({"program": "wellbeing"}))
         .await;
     world
         .admin()
