@@ -12,6 +12,7 @@ pub mod consent;
 pub mod contribution;
 pub mod db;
 pub mod dead_event;
+pub mod earning;
 pub mod employer;
 pub mod event;
 pub mod event_type;

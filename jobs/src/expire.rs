@@ -9,7 +9,6 @@ pub mod holds;
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use entity::clock::Timestamp;
 use entity::id::EmployerId;
 use entity::ledger::{self, AccountKey, Depth, Ledger, Moment, Want};
@@ -17,6 +16,7 @@ use entity::{employer, member};
 use sea_orm::DbErr;
 
 use crate::Context;
+use crate::moment::moment;
 
 /// Accounts booked in one transaction: few enough not to hold SQLite's writer for long.
 const BATCH: u64 = 500;
@@ -28,17 +28,6 @@ pub async fn run(context: &Context) -> Result<(), DbErr> {
         tracing::info!(accounts, "booked points that became active or have ended");
     }
     holds::run(context).await
-}
-
-/// The present, as an employer sees it when the real clock shows `real`.
-pub fn moment(employer: &employer::Model, real: DateTime<Utc>) -> Moment {
-    let now = employer.now(real);
-    // The zone was checked when it was written.
-    let zone: Tz = employer.time_zone.parse().unwrap_or(Tz::UTC);
-    Moment {
-        at: now.into(),
-        on: now.with_timezone(&zone).date_naive(),
-    }
 }
 
 /// Books what has become active or has ended, each batch in a transaction of its own, and says of how many accounts.

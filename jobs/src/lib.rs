@@ -27,6 +27,7 @@ pub mod catalogue;
 pub mod evaluate;
 pub mod expire;
 pub mod judge;
+pub mod moment;
 pub mod outcome;
 pub mod purge;
 pub mod queue;

@@ -6,9 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
-use entity::employer;
 use entity::feed::{NewEntry, News};
 use entity::id::{EmployerId, Ids, RewardId};
 use entity::ledger::{self, AccountKey, Moment, Return};
@@ -32,16 +29,6 @@ pub struct CalledOff {
     pub reason: Option<String>,
     /// The present.
     pub moment: Moment,
-}
-
-/// What the clock and the calendar of an employer show.
-pub fn moment(employer: &employer::Model, clock_now: DateTime<Utc>) -> Moment {
-    let now = employer.now(clock_now);
-    let zone: Tz = employer.time_zone.parse().unwrap_or(Tz::UTC);
-    Moment {
-        at: now.into(),
-        on: now.with_timezone(&zone).date_naive(),
-    }
 }
 
 /// Calls off those of the redemptions that are still held, and returns what their partners are to be told. The caller holds the locks

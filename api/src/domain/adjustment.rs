@@ -101,7 +101,7 @@ async fn adjust_once(app: &App, viewer: &Viewer, adjust: &Adjust) -> Outcome<Adj
         false => None,
     };
     let member = member.ok_or_else(unknown)?;
-    let moment = jobs::expire::moment(&employer, app.clock.now());
+    let moment = jobs::moment::moment(&employer, app.clock.now());
     let request = Request {
         operation: "adjustPoints",
         employer_id: employer.id,

@@ -15,7 +15,8 @@ use entity::redemption::RedemptionStatus;
 use entity::{db, employer, event_type, kept_event};
 use jobs::catalogue::Compiled;
 use jobs::record::{self, Stand};
-use jobs::redemption::{CalledOff, ERASED, call_off, moment};
+use jobs::moment::moment;
+use jobs::redemption::{CalledOff, ERASED, call_off};
 use jobs::rules::{self, Deadline, ProgressView, calendar};
 use sea_orm::ConnectionTrait;
 

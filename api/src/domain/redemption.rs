@@ -17,7 +17,8 @@ use entity::program::{self, ProgramState};
 use entity::redemption::{self, Model, RedemptionStatus, Settled};
 use entity::reward::{self, Model as Reward};
 use entity::{db, employer, member, partner};
-use jobs::redemption::{CalledOff, call_off, moment};
+use jobs::moment::moment;
+use jobs::redemption::{CalledOff, call_off};
 use sea_orm::ConnectionTrait;
 
 use super::achievement::{require_within, sees_sensitive};

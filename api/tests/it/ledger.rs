@@ -81,7 +81,7 @@ impl<'a> Purse<'a> {
             .await
             .unwrap()
             .unwrap();
-        jobs::expire::moment(&employer, self.world.app.now())
+        jobs::moment::moment(&employer, self.world.app.now())
     }
 
     fn cause(&self, number: u8) -> Cause {

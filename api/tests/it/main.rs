@@ -33,6 +33,7 @@ mod migrations;
 mod order;
 mod pausing;
 mod plans;
+mod points;
 mod points_http;
 mod privacy;
 mod progress;

@@ -179,6 +179,9 @@ fn contribution(case: &Case<'_>, event_id: &str, day: &str) -> Contribution {
         amount: "1".to_owned(),
         steps: 0,
         role: Role::Counts,
+        cause: None,
+        units: None,
+        factor: None,
     }
 }
 

@@ -8,7 +8,8 @@ use entity::{db, employer, feed, member};
 use sea_orm::DbErr;
 
 use crate::Context;
-use crate::redemption::{CalledOff, call_off, moment};
+use crate::moment::moment;
+use crate::redemption::{CalledOff, call_off};
 
 /// Redemptions that expire in one transaction.
 const BATCH: u64 = 500;

@@ -15,7 +15,8 @@ use entity::{achievement, partner, reward};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::catalogue::Employers;
-use crate::redemption::{AWARD_REVOKED, CalledOff, call_off, moment};
+use crate::moment::moment;
+use crate::redemption::{AWARD_REVOKED, CalledOff, call_off};
 
 /// A reward that follows from an award.
 #[derive(Debug, Clone, PartialEq, Eq)]

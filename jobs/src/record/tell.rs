@@ -17,15 +17,21 @@ use sea_orm::{ConnectionTrait, DbErr};
 use super::Written;
 use crate::catalogue::Employers;
 
-/// Appends the entries to the feeds and returns the partners whose feeds have grown.
+/// The entries that tell of achievements.
 pub(super) async fn tell(
     connection: &impl ConnectionTrait,
     ids: &Ids,
     employers: &Employers,
     written: &Written,
     now: DateTime<Utc>,
-) -> Result<Vec<PartnerId>, DbErr> {
-    let all: Vec<&achievement::Model> = written.earned.iter().chain(&written.revoked).collect();
+) -> Result<Vec<NewEntry>, DbErr> {
+    let is_shown = |row: &&achievement::Model| !row.hidden;
+    let all: Vec<&achievement::Model> = written
+        .earned
+        .iter()
+        .chain(&written.revoked)
+        .filter(is_shown)
+        .collect();
     if all.is_empty() {
         return Ok(Vec::new());
     }
@@ -52,7 +58,7 @@ pub(super) async fn tell(
         (News::Earned as fn(AchievementId) -> News, &written.earned),
         (News::Revoked, &written.revoked),
     ] {
-        for row in rows {
+        for row in rows.iter().filter(is_shown) {
             for recipient in audience.of(row) {
                 let news = news(row.id);
                 if matches!(news, News::Earned(_)) {
@@ -75,12 +81,7 @@ pub(super) async fn tell(
             }
         }
     }
-    if entries.is_empty() {
-        return Ok(Vec::new());
-    }
-    let partners: BTreeSet<PartnerId> = entries.iter().map(|entry| entry.partner_id).collect();
-    feed::append(connection, entries).await?;
-    Ok(partners.into_iter().collect())
+    Ok(entries)
 }
 
 /// Who may know of what.

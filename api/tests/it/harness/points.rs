@@ -68,7 +68,7 @@ impl<'a> World<'a> {
         let found = member::find_by_external_id(connection, self.employer, external_id).await;
         let member_id = found.unwrap().unwrap().id;
         let owner = employer::find(connection, self.employer).await.unwrap().unwrap();
-        let moment = jobs::redemption::moment(&owner, self.app.now());
+        let moment = jobs::moment::moment(&owner, self.app.now());
         let key = AccountKey {
             employer_id: self.employer,
             member_id,

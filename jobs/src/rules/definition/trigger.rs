@@ -202,7 +202,7 @@ fn misfit(condition: &Condition, schema: &Value) -> Option<DefinitionFault> {
 }
 
 impl ConditionDefinition {
-    fn compile(&self) -> Result<Condition, Vec<DefinitionFault>> {
+    pub(in crate::rules) fn compile(&self) -> Result<Condition, Vec<DefinitionFault>> {
         let path = self
             .parse_path()
             .map_err(|message| DefinitionFault::at(&["path"], message));
