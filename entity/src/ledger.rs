@@ -9,8 +9,8 @@
 
 pub mod account;
 pub mod adjustment;
-mod returned;
 pub mod read;
+mod returned;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

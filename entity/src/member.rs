@@ -12,7 +12,7 @@ use crate::ledger::adjustment;
 use crate::page::{self, Page, Slice};
 use crate::{
     achievement, consent, contribution, dead_event, earning, event, feed, idempotency, kept_event, progress,
-    receipt,    retraction,
+    receipt, retraction,
 };
 
 /// A member.

@@ -376,7 +376,9 @@ async fn unknown_rewards(
     let mut faults = Vec::new();
     for (place, outcome) in outcomes.iter().enumerate() {
         if let AwardOutcome::Reward(outcome) = outcome
-            && reward::find_by_key(connection, employer.id, &outcome.reward).await?.is_none()
+            && reward::find_by_key(connection, employer.id, &outcome.reward)
+                .await?
+                .is_none()
         {
             let path = ["outcomes", &place.to_string(), "reward", "reward"];
             let message = "the employer has no reward of this key";

@@ -14,8 +14,8 @@ pub mod partner;
 pub mod points;
 pub mod program;
 pub mod redemption;
-pub mod reward;
 pub mod report;
+pub mod reward;
 pub mod viewer;
 
 use async_graphql::Interface;

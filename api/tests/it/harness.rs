@@ -3,9 +3,9 @@
 //! Nothing is evaluated behind a test's back: [`TestApp::run_jobs`] does it, and the end of each test does it once more and then
 //! looks at what is left. Requests go through the real router, with tokens signed by the application's own keys.
 
+mod booking;
 mod caller;
 mod database;
-mod booking;
 mod points;
 mod request;
 mod world;
@@ -25,9 +25,9 @@ use entity::id::Ids;
 use sea_orm::ConnectionTrait;
 use tokio_util::sync::CancellationToken;
 
+pub use booking::lasting;
 pub use caller::Caller;
 pub use database::{Database, Kind, TABLES, count};
-pub use booking::lasting;
 pub use request::{Answer, cloud_event};
 pub use world::{Event, World, at, event, incentive_input, streak_input};
 

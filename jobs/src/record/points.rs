@@ -25,7 +25,6 @@ use super::Written;
 use crate::catalogue::{Catalogue, Compiled, Employers};
 use crate::judge::{Counted, Refunds, factor};
 use crate::outcome::{PointsOutcome, RetractionPolicy};
-use crate::rules::calendar;
 use crate::rules::points::{Occasion, Stated};
 pub(crate) use preview::{Caps, Gain, gains};
 
@@ -352,8 +351,14 @@ fn times(
     (active_from, expires_at)
 }
 
-/// The present of an employer; none of one that is not of the batch.
-fn moment(employers: &Employers, employer: EmployerId, now: DateTime<Utc>) -> Option<Moment> {
-    let catalogue = employers.get(employer)?;
-    Some(crate::moment::moment(&catalogue.employer, now))
+/// The present of an employer of the batch.
+fn moment(employers: &Employers, employer: EmployerId, now: DateTime<Utc>) -> Moment {
+    let known = employers.get(employer);
+    known.map_or_else(
+        || Moment {
+            at: now.into(),
+            on: now.date_naive(),
+        },
+        |catalogue| crate::moment::moment(&catalogue.employer, now),
+    )
 }
