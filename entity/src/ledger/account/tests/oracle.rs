@@ -46,7 +46,7 @@ enum Act {
     PutBack(u8),
 }
 
-fn number(count: usize) -> i64 {
+fn many(count: usize) -> i64 {
     i64::try_from(count).unwrap()
 }
 
@@ -68,7 +68,7 @@ impl Points {
             self.all[place].at = to;
         }
         if !places.is_empty() {
-            self.entries.push((kind, -number(places.len())));
+            self.entries.push((kind, -many(places.len())));
         }
     }
 
@@ -143,7 +143,7 @@ impl Points {
                     self.all[place].at = At::Held;
                 }
                 if !back.is_empty() {
-                    self.entries.push((EntryKind::Returned, number(back.len())));
+                    self.entries.push((EntryKind::Returned, many(back.len())));
                 }
                 self.expire();
                 let lots: Vec<usize> = back.iter().map(|&place| self.all[place].lot).collect();
@@ -156,7 +156,7 @@ impl Points {
     }
 
     fn count(&self, wanted: impl Fn(&Point) -> bool) -> i64 {
-        number(self.line(wanted).len())
+        many(self.line(wanted).len())
     }
 
     fn remaining(&self) -> Vec<i64> {
@@ -260,7 +260,7 @@ proptest! {
             let expected = (
                 points.count(|point| point.from <= now),
                 points.count(|point| point.from > now),
-                number(points.debt),
+                many(points.debt),
             );
             prop_assert_eq!(bench.balance(), expected, "after {:?}", act);
             prop_assert_eq!(bench.remaining(), points.remaining(), "after {:?}", act);
