@@ -22,7 +22,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Purging is cheap and in no hurry; only a clock that is set forward wakes it before its hour.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
 /// Whoever looks at points or spends them counts by the clock anyway; this is how late the ledger may say so.
-const EXPIRE_EVERY: Duration = Duration::from_secs(60);
+const EXPIRE_EVERY: Duration = Duration::from_mins(1);
 
 /// What a duty does when it is nudged.
 type Work = Arc<dyn Fn() -> BoxFuture<'static, Result<(), DbErr>> + Send + Sync>;

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::Purse;
+use super::purse::Purse;
 use crate::harness::{TestApp, World};
 
 on_both!(

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Act, Purse};
+use super::purse::{Act, Purse};
 use crate::harness::{TestApp, World, event, incentive_input};
 use entity::check::{self, Report};
 use entity::ledger::Depth;

@@ -46,6 +46,10 @@ enum Act {
     PutBack(u8),
 }
 
+fn many(count: usize) -> i64 {
+    i64::try_from(count).unwrap()
+}
+
 impl Points {
     /// The places of the held points of a kind, in the order in which they go.
     fn line(&self, wanted: impl Fn(&Point) -> bool) -> Vec<usize> {
@@ -64,7 +68,7 @@ impl Points {
             self.all[place].at = to;
         }
         if !places.is_empty() {
-            self.entries.push((kind, -(places.len() as i64)));
+            self.entries.push((kind, -many(places.len())));
         }
     }
 
@@ -139,7 +143,7 @@ impl Points {
                     self.all[place].at = At::Held;
                 }
                 if !back.is_empty() {
-                    self.entries.push((EntryKind::Returned, back.len() as i64));
+                    self.entries.push((EntryKind::Returned, many(back.len())));
                 }
                 self.expire();
                 let lots: Vec<usize> = back.iter().map(|&place| self.all[place].lot).collect();
@@ -152,7 +156,7 @@ impl Points {
     }
 
     fn count(&self, wanted: impl Fn(&Point) -> bool) -> i64 {
-        self.line(wanted).len() as i64
+        many(self.line(wanted).len())
     }
 
     fn remaining(&self) -> Vec<i64> {
@@ -256,7 +260,7 @@ proptest! {
             let expected = (
                 points.count(|point| point.from <= now),
                 points.count(|point| point.from > now),
-                points.debt as i64,
+                many(points.debt),
             );
             prop_assert_eq!(bench.balance(), expected, "after {:?}", act);
             prop_assert_eq!(bench.remaining(), points.remaining(), "after {:?}", act);
