@@ -9,12 +9,12 @@ mod tell;
 
 pub use derive::{Stand, standing_of};
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 use entity::achievement::{self, AchievementStatus, Revoked};
 use entity::id::{AchievementId, Ids, MemberId, PartnerId};
-use entity::{employer, incentive};
+use entity::{employer, feed, incentive};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::catalogue::Employers;
@@ -123,7 +123,14 @@ pub async fn record(
         round = write(connection, ids, employers, earned, lost, now).await?;
     }
     budgets.write(connection).await?;
-    tell::tell(connection, ids, employers, &all, now).await
+    // All that is to be told goes into one append: the positions of the feeds are taken last, and once.
+    let entries = tell::tell(connection, ids, employers, &all, now).await?;
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let partners: BTreeSet<PartnerId> = entries.iter().map(|entry| entry.partner_id).collect();
+    feed::append(connection, entries).await?;
+    Ok(partners.into_iter().collect())
 }
 
 async fn write(

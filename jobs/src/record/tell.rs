@@ -17,14 +17,14 @@ use sea_orm::{ConnectionTrait, DbErr};
 use super::Written;
 use crate::catalogue::Employers;
 
-/// Appends the entries to the feeds and returns the partners whose feeds have grown.
+/// The entries, in the order in which they are to be appended to the feeds.
 pub(super) async fn tell(
     connection: &impl ConnectionTrait,
     ids: &Ids,
     employers: &Employers,
     written: &Written,
     now: DateTime<Utc>,
-) -> Result<Vec<PartnerId>, DbErr> {
+) -> Result<Vec<NewEntry>, DbErr> {
     let all: Vec<&achievement::Model> = written.earned.iter().chain(&written.revoked).collect();
     if all.is_empty() {
         return Ok(Vec::new());
@@ -75,12 +75,7 @@ pub(super) async fn tell(
             }
         }
     }
-    if entries.is_empty() {
-        return Ok(Vec::new());
-    }
-    let partners: BTreeSet<PartnerId> = entries.iter().map(|entry| entry.partner_id).collect();
-    feed::append(connection, entries).await?;
-    Ok(partners.into_iter().collect())
+    Ok(entries)
 }
 
 /// Who may know of what.
