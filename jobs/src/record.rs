@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use entity::achievement::{self, AchievementStatus, Revoked};
 use entity::feed::{self, NewEntry};
 use entity::id::{AchievementId, Ids, MemberId, PartnerId};
-use entity::{employer, incentive};
+use entity::{employer, feed, incentive};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::catalogue::Employers;
@@ -131,6 +131,7 @@ pub async fn record(
     }
     budgets.write(connection).await?;
     points::follow(connection, ids, employers, (&counted, &refunds), &all, now).await?;
+    // All that is to be told goes into one append: the positions of the feeds are taken last, and once.
     let mut entries = give(connection, ids, employers, &all, now).await?;
     entries.extend(tell::tell(connection, ids, employers, &all, now).await?);
     if entries.is_empty() {

@@ -38,7 +38,7 @@ fn spa<'a>(world: &World<'a>) -> Caller<'a> {
 }
 
 /// A further partner with every scope.
-async fn gym<'a>(app: &'a TestApp) -> Caller<'a> {
+async fn gym(app: &TestApp) -> Caller<'_> {
     let made = app
         .operator()
         .change(
