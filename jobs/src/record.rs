@@ -4,6 +4,7 @@
 //! new follows; the feeds come last, because their positions are taken last.
 
 mod derive;
+pub mod given;
 pub(crate) mod points;
 mod tell;
 
