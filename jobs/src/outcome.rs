@@ -42,18 +42,18 @@ pub struct RewardOutcome {
     pub reward: String,
     /// How many of it.
     #[serde(default = "one", skip_serializing_if = "is_one")]
-    pub quantity: i32,
+    pub quantity: u32,
     /// What becomes of it when it no longer holds; none: by the other outcomes, else by the incentive's sensitivity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_retraction: Option<RetractionPolicy>,
 }
 
-fn one() -> i32 {
+fn one() -> u32 {
     1
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_one(quantity: &i32) -> bool {
+fn is_one(quantity: &u32) -> bool {
     *quantity == 1
 }
 

@@ -292,8 +292,11 @@ SELECT partner_id, position, id, employer_id, kind, achievement_id, member_ref, 
 DROP TABLE feed_entry;
 ALTER TABLE new_feed_entry RENAME TO feed_entry;
 CREATE UNIQUE INDEX feed_entry_by_id ON feed_entry (partner_id, id);
-CREATE UNIQUE INDEX feed_entry_of_achievement ON feed_entry (employer_id, achievement_id, partner_id, kind) WHERE achievement_id IS NOT NULL;
-CREATE UNIQUE INDEX feed_entry_of_redemption ON feed_entry (employer_id, redemption_id, partner_id, kind) WHERE redemption_id IS NOT NULL;
+-- A partner is told each thing once.
+CREATE UNIQUE INDEX feed_entry_tells_achievement ON feed_entry (partner_id, achievement_id, kind) WHERE achievement_id IS NOT NULL;
+CREATE UNIQUE INDEX feed_entry_tells_redemption ON feed_entry (partner_id, redemption_id, kind) WHERE redemption_id IS NOT NULL;
+CREATE INDEX feed_entry_of_achievement ON feed_entry (employer_id, achievement_id) WHERE achievement_id IS NOT NULL;
+CREATE INDEX feed_entry_of_redemption ON feed_entry (employer_id, redemption_id) WHERE redemption_id IS NOT NULL;
 ";
 
 // The schema before has no place for redemptions: the entries that tell of them go.

@@ -22,7 +22,7 @@ const SCALE_MAX: u32 = 6;
 /// The longest time that points are pending, in seconds: ten years.
 const PENDING_MAX: i64 = 3_653 * 86_400;
 /// The most of one reward that is given at once.
-const QUANTITY_MAX: i32 = 100;
+const QUANTITY_MAX: u32 = 100;
 
 const NOT_BY_EVENT: &str =
     "points per unit need an incentive that is immediate and unlimited: only there an award is one event";

@@ -17,6 +17,7 @@ on_both!(
     an_order_that_is_taken_back_and_sent_anew_is_refunded_as_before,
     a_refund_of_what_nobody_ordered_changes_nothing,
     the_latest_word_on_an_order_counts,
+    behind_the_horizon_refunds_are_forgotten_and_what_they_left_stays,
 );
 
 fn netted() -> Value {
@@ -203,4 +204,27 @@ async fn the_latest_word_on_an_order_counts(app: &TestApp) {
     assert_eq!(points(app).await, 25);
     world.took_back(&["o1"]).await;
     assert_eq!(points(app).await, 0);
+}
+
+async fn behind_the_horizon_refunds_are_forgotten_and_what_they_left_stays(app: &TestApp) {
+    let world = world(app, each("euros", "order.completed", &euros())).await;
+    world
+        .did([
+            order("o1", "A", 2500, "2026-11-20T10:00:00Z"),
+            refund("r1", "A", 1000, "2026-11-20T11:00:00Z"),
+            order("o2", "B", 2500, "2026-11-20T10:00:00Z"),
+        ])
+        .await;
+    world.took_back(&["o2"]).await;
+    let earnings = "SELECT count(*) AS count FROM earning";
+    assert_eq!(app.count(earnings).await, 2);
+    app.set_clock("2027-02-21T12:00:00Z");
+    jobs::purge::run(&app.app.jobs).await.unwrap();
+    assert_eq!(app.count("SELECT count(*) AS count FROM refund").await, 0);
+    assert_eq!(app.count(earnings).await, 1);
+    world.did([refund("r2", "A", 400, "2027-02-20T11:00:00Z")]).await;
+    assert_eq!(points(app).await, 4);
+    // Nobody knows any more what was left before.
+    world.took_back(&["r2"]).await;
+    assert_eq!(points(app).await, 25);
 }

@@ -152,7 +152,7 @@ impl From<rule::Outcome> for Outcome {
             rule::Outcome::Points(outcome) => Self::Points(outcome.into()),
             rule::Outcome::Reward(outcome) => Self::Reward(RewardOutcome {
                 reward: outcome.reward,
-                quantity: outcome.quantity,
+                quantity: i32::try_from(outcome.quantity).unwrap_or(i32::MAX),
                 on_retraction: outcome.on_retraction.map(Into::into),
             }),
         }

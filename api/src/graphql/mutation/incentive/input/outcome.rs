@@ -127,7 +127,8 @@ impl OutcomeInput {
             Self::Points(outcome) => Outcome::Points(outcome.outcome()),
             Self::Reward(outcome) => Outcome::Reward(RewardOutcome {
                 reward: outcome.reward,
-                quantity: outcome.quantity.unwrap_or(1),
+                // What is less than nothing is refused like nothing.
+                quantity: u32::try_from(outcome.quantity.unwrap_or(1)).unwrap_or(0),
                 on_retraction: outcome.on_retraction.map(Into::into),
             }),
         }
