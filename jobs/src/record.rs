@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use entity::achievement::{self, AchievementStatus, Revoked};
 use entity::feed::{self, NewEntry};
 use entity::id::{AchievementId, Ids, MemberId, PartnerId};
-use entity::{employer, feed, incentive};
+use entity::{employer, incentive};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::catalogue::Employers;
@@ -155,7 +155,7 @@ async fn give(
         let ready = compiled.ready(row.incentive_version)?;
         let gifts = ready.outcomes.rewards.iter().map(|outcome| Gift {
             reward: outcome.reward.clone(),
-            quantity: outcome.quantity.unsigned_abs(),
+            quantity: outcome.quantity,
         });
         Some(gifts.collect::<Vec<Gift>>()).filter(|gifts| !gifts.is_empty())
     };

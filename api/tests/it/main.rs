@@ -43,6 +43,7 @@ mod reports;
 mod retraction;
 mod rewards;
 mod sandbox;
+mod scenarios;
 mod schema;
 mod setup;
 mod simulation;
