@@ -27,7 +27,8 @@ pub fn revoked<'a>(employers: &Employers, revoked: &'a [achievement::Model]) -> 
         let compiled = found.and_then(|catalogue| catalogue.find(row.incentive_id));
         let ready = compiled.and_then(|compiled| compiled.ready(row.incentive_version));
         ready.is_some_and(|ready| {
-            let policy = |outcome: &RewardOutcome| ready.outcomes.policy(outcome.on_retraction, row.sensitive);
+            let policy =
+                |outcome: &RewardOutcome| ready.outcomes.policy(outcome.on_retraction, row.sensitive);
             let mut rewards = ready.outcomes.rewards.iter();
             rewards.any(|outcome| policy(outcome) != RetractionPolicy::Keep)
         })
