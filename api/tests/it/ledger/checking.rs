@@ -128,7 +128,7 @@ async fn each_thing_that_does_not_agree_is_found(app: &TestApp) {
             "ptr_",
         ),
         (
-            "DROP INDEX feed_entry_of_achievement; DROP INDEX feed_entry_by_id;
+            "DROP INDEX feed_entry_tells_achievement; DROP INDEX feed_entry_by_id;
              INSERT INTO feed_entry (partner_id, position, id, employer_id, kind, achievement_id, member_ref, recorded_at)
              SELECT partner_id, 3, id, employer_id, kind, achievement_id, member_ref, recorded_at FROM feed_entry WHERE position = 1",
             "the partner was told the same twice",
