@@ -1,4 +1,5 @@
-//! The two worlds that points come from, each from the first set-up to the last point: an app for meditation and a fashion shop.
+//! The worlds that points and rewards come from, each from the first set-up to the last point: an app for meditation, a fashion shop,
+//! and an insurer's wellness program.
 
 use api::auth::viewer::Party;
 use axum::body::Body;
@@ -11,6 +12,7 @@ use crate::harness::{Caller, Event, TestApp, World, event};
 on_both!(
     a_meditation_app_counts_mindful_minutes,
     a_fashion_shop_gives_a_point_per_euro,
+    five_days_of_logging_give_a_pillow,
 );
 
 /// Everything that the backend of an app does for its members.
@@ -219,4 +221,49 @@ async fn a_fashion_shop_gives_a_point_per_euro(app: &TestApp) {
             ("EARNED", 129, 129),
         ]
     );
+}
+
+async fn five_days_of_logging_give_a_pillow(app: &TestApp) {
+    let world = World::new(app).await;
+    let admin = world.admin();
+    let pillow = json!({"program": "wellbeing", "key": "pillow", "name": "A pregnancy pillow", "price": 0, "stock": 3, "fulfilledBy": "spa"});
+    admin.change("createReward", pillow, "reward { key }").await;
+    let log = |key: &str, outcome: Value| {
+        json!({
+            "program": "wellbeing", "key": key, "name": key, "trigger": {"eventType": "health_data.logged"},
+            "structure": {"streak": {"length": 5}}, "limit": {"once": true}, "outcomes": [outcome]
+        })
+    };
+    world
+        .incentive(log(
+            "pillow-for-five-days",
+            json!({"reward": {"reward": "pillow"}}),
+        ))
+        .await;
+    world.members(&["cleo", "dora"]).await;
+    // Dora shares nothing with partners.
+    let word = json!({"externalId": "dora", "consents": [{"purpose": "PARTNER_SHARING", "given": false}]});
+    world.register(vec![word]).await;
+    let logged = |member: &'static str| {
+        (16..21).map(move |day| {
+            let id = format!("{member}-{day}");
+            event(&id, member, &format!("2026-11-{day}T08:00:00Z")).of("health_data.logged")
+        })
+    };
+    world.did(logged("cleo").chain(logged("dora"))).await;
+    let told = world.told().await;
+    assert_eq!(told, [("REDEMPTION_REQUESTED".to_owned(), "HELD".to_owned())]);
+    for member in ["cleo", "dora"] {
+        assert_eq!(world.redemptions(member).await, ["HELD"]);
+        // What gives a pillow and no achievement is none.
+        assert_eq!(world.times(member, "pillow-for-five-days").await, 0);
+    }
+    assert_eq!(world.stock("pillow").await, json!(1));
+    // By default what is sensitive is kept when its cause is taken back.
+    world.took_back(&["cleo-18"]).await;
+    assert_eq!(world.redemptions("cleo").await, ["HELD"]);
+    // Dora changes her mind, and the partner that sends pillows learns of hers.
+    let word = json!({"externalId": "dora", "consents": [{"purpose": "PARTNER_SHARING", "given": true}]});
+    world.register(vec![word]).await;
+    assert_eq!(world.told().await.len(), 2);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
-use crate::harness::{TestApp, World};
+use crate::harness::{TestApp, World, event};
 
 on_both!(
     out_of_one_balance_exactly_as_many_are_had_as_it_pays_for,
@@ -13,6 +13,7 @@ on_both!(
     no_member_has_more_than_the_limit,
     one_key_redeems_once_however_many_bring_it,
     a_redemption_is_either_fulfilled_or_called_off,
+    what_is_refunded_is_either_taken_back_or_owed,
 );
 
 /// How often each thing was answered: `OK` or the code of what is wrong.
@@ -135,4 +136,50 @@ async fn a_redemption_is_either_fulfilled_or_called_off(app: &TestApp) {
     let stock = 100 - i64::try_from(ROUNDS).unwrap() + cancelled;
     assert_eq!(world.stock("gift").await, stock);
     world.points_add_up().await;
+}
+
+async fn what_is_refunded_is_either_taken_back_or_owed(app: &TestApp) {
+    const MEMBERS: usize = 40;
+    let world = World::new(app).await;
+    world
+        .incentive(json!({
+            "program": "wellbeing", "key": "per-euro", "name": "A point per euro", "trigger": {"eventType": "order.completed"},
+            "structure": {"immediate": true}, "limit": {"unlimited": true},
+            "outcomes": [{"points": {
+                "perUnit": {"property": "total", "points": "0.01"},
+                "refund": {"eventType": "order.refunded", "match": "order", "shortfall": "NET"}
+            }}]
+        }))
+        .await;
+    world.reward(json!({"key": "gift", "price": 100})).await;
+    let names: Vec<String> = (0..MEMBERS).map(|number| format!("m{number}")).collect();
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    world.members(&all).await;
+    let said = |event_type: &'static str, total: i64, at: &'static str| {
+        let about = move |name: &String| {
+            let properties = json!({"order": "o1", "total": total, "currency": "EUR"});
+            let id = format!("{event_type}-{name}");
+            event(&id, name, at).of(event_type).set("properties", properties)
+        };
+        names.iter().map(about).collect::<Vec<_>>()
+    };
+    world
+        .did(said("order.completed", 10_000, "2026-11-20T09:00:00Z"))
+        .await;
+    let refunds = said("order.refunded", 0, "2026-11-20T10:00:00Z");
+    let refunds = refunds.into_iter().map(Value::from);
+    assert_eq!(world.backend().record(refunds).await, ["ACCEPTED"; MEMBERS]);
+    let redeemed = join_all(all.iter().map(|name| world.redeem(name, "gift", name)));
+    let (payloads, ()) = join(redeemed, app.run_jobs()).await;
+    app.run_jobs().await;
+    let tally = tally(&payloads);
+    let had = tally.get("OK").copied().unwrap_or(0);
+    let refused = tally.get("INSUFFICIENT_POINTS").copied().unwrap_or(0);
+    assert_eq!(had + refused, MEMBERS, "{tally:?}");
+    let held = "SELECT count(*) AS count FROM points_account WHERE available + pending > 0";
+    assert_eq!(app.count(held).await, 0);
+    let owed = "SELECT count(*) AS count FROM points_account WHERE debt = 100";
+    assert_eq!(app.count(owed).await, i64::try_from(had).unwrap());
+    let nothing = "SELECT count(*) AS count FROM points_account WHERE debt = 0";
+    assert_eq!(app.count(nothing).await, i64::try_from(refused).unwrap());
 }
