@@ -9,6 +9,7 @@ use entity::db::Db;
 use entity::id::Ids;
 use jobs::supervise::Health;
 use jobs::wake::{self, Wakes};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +25,9 @@ use crate::intake::Intake;
 const TRUST_EVERY: Duration = Duration::from_secs(1);
 /// How often it is asked whether the signing key is old enough to be replaced.
 const ROTATION_EVERY: TimeDelta = TimeDelta::hours(1);
+
+/// Requests to redeem that hold a connection at once: fewer than there are connections, so that others find one.
+const REDEEMING: usize = 8;
 
 /// What the application is built from.
 pub struct Parts {
@@ -59,6 +63,8 @@ pub struct App {
     pub verifier: Arc<Verifier>,
     /// The open sockets.
     pub sockets: Sockets,
+    /// Turns of those who redeem.
+    pub redeeming: Semaphore,
     /// Cancelled when the process is to end.
     pub shutdown: CancellationToken,
     /// Whether the schema describes itself and a page to try it is served.
@@ -94,6 +100,7 @@ impl App {
             jobs: jobs::Context::new(db.clone(), clock.clone(), ids.clone(), wakes.clone()),
             health: Health::default(),
             sockets: Sockets::default(),
+            redeeming: Semaphore::new(REDEEMING),
             db,
             clock,
             ids,

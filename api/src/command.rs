@@ -1,5 +1,6 @@
 //! What the program does when it is called: one command a file. The only place that writes to the terminal.
 
+mod check;
 mod demo;
 mod serve;
 mod token;
@@ -57,6 +58,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             store::open_ring(&db, Clock::system().now()).await?;
             Ok(store::rotate(&db, Clock::system().now()).await?)
         }
+        Command::Check => check::check(&settings).await,
         Command::Demo(arguments) => demo::demo(&arguments).await,
     }
 }

@@ -66,6 +66,8 @@ pub enum Command {
     Token(TokenArguments),
     /// Add a signing key; it signs as soon as every process and every reader of the public keys can know it.
     RotateKey,
+    /// Check that all balances, ledgers and feeds add up; 0 when they do.
+    Check,
     /// Show the main job on a throw-away database.
     Demo(DemoArguments),
 }

@@ -3,6 +3,8 @@
 //! Architecture invariant: nothing here knows GraphQL or HTTP, so every door decides alike. A failed operation has written nothing.
 
 pub mod achievement;
+pub mod adjustment;
+pub mod boost;
 pub mod client;
 pub mod dead_event;
 pub mod employer;
@@ -10,9 +12,14 @@ pub mod event_type;
 pub mod feed;
 pub mod grant;
 pub mod incentive;
+pub mod level;
 pub mod member;
 pub mod partner;
+pub mod points;
 pub mod program;
+pub mod redemption;
+pub mod report;
+pub mod reward;
 pub mod simulation;
 pub mod stock_menu;
 pub mod tenant;
@@ -46,6 +53,12 @@ pub enum FaultCode {
     InFuture,
     /// The same id was used with another body.
     Conflict,
+    /// The member has not as many points.
+    InsufficientPoints,
+    /// There are not as many left.
+    OutOfStock,
+    /// More than one member can have.
+    LimitReached,
 }
 
 impl FaultCode {
@@ -64,6 +77,9 @@ impl FaultCode {
             Self::TooLate => "TOO_LATE",
             Self::InFuture => "IN_FUTURE",
             Self::Conflict => "CONFLICT",
+            Self::InsufficientPoints => "INSUFFICIENT_POINTS",
+            Self::OutOfStock => "OUT_OF_STOCK",
+            Self::LimitReached => "LIMIT_REACHED",
         }
     }
 }

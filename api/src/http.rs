@@ -5,6 +5,7 @@ pub mod graphiql;
 pub mod graphql;
 pub mod health;
 pub mod oauth;
+pub mod points;
 pub mod problem;
 #[cfg(test)]
 mod toy;
@@ -46,6 +47,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(graphql::router(door))
         .merge(oauth::router(endpoint))
         .merge(cloudevents::router(Arc::clone(app)))
+        .merge(points::router(Arc::clone(app)))
         .merge(health::router(Arc::clone(app)))
         .fallback({
             let ids = app.ids.clone();

@@ -8,6 +8,8 @@ use crate::domain::Fault;
 const NAME_MAX: usize = 200;
 /// The longest description, in characters.
 const DESCRIPTION_MAX: usize = 2_000;
+/// The longest reason or reference, in characters.
+const WORDS_MAX: usize = 500;
 /// The longest id that others give to members and events, in characters.
 pub const EXTERNAL_ID_MAX: usize = 255;
 /// The earliest and latest year of a date of a program or member: dates outside are typing errors.
@@ -26,6 +28,41 @@ pub fn key(path: &[&str], key: &str, faults: &mut Vec<Fault>) {
         faults.push(Fault::invalid(
             path,
             "a key is 1 to 63 of a-z, 0-9, `.`, `_` and `-`, and starts with a letter or digit",
+        ));
+    }
+}
+
+/// A kind of points: `^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`.
+pub fn category(path: &[&str], category: &str, faults: &mut Vec<Fault>) {
+    let starts = category
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let rest = category
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if !starts || !rest || category.len() > 63 {
+        faults.push(Fault::invalid(
+            path,
+            "a category is 1 to 63 of A-Z, a-z, 0-9, `.`, `_` and `-`, and starts with a letter or digit",
+        ));
+    }
+}
+
+/// The caller's own key of a request that is to happen once: 1 to 200 visible characters.
+pub fn idempotency_key(path: &[&str], key: &str, faults: &mut Vec<Fault>) {
+    let is_visible = |character: char| !character.is_control() && !character.is_whitespace();
+    if key.is_empty() || key.chars().count() > 200 || !key.chars().all(is_visible) {
+        faults.push(Fault::invalid(path, "1 to 200 visible characters"));
+    }
+}
+
+/// A word of somebody's about something: 1 to 500 characters, not only spaces.
+pub fn words(path: &[&str], text: &str, faults: &mut Vec<Fault>) {
+    if text.trim().is_empty() || text.chars().count() > WORDS_MAX || has_control(text) {
+        faults.push(Fault::invalid(
+            path,
+            format!("1 to {WORDS_MAX} characters, none of them a control character"),
         ));
     }
 }

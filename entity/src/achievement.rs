@@ -47,6 +47,8 @@ pub struct Model {
     pub title: String,
     /// Whether the incentive is sensitive.
     pub sensitive: bool,
+    /// Whether nobody is shown it: the incentive gives points or rewards, and no achievement.
+    pub hidden: bool,
     /// The local date on which it was reached.
     pub earned_on: NaiveDate,
     /// When it was recorded.
@@ -108,6 +110,7 @@ pub async fn insert_new(
         .int("ordinal", achievements.iter().map(|row| i64::from(row.ordinal)))
         .text("title", achievements.iter().map(|row| row.title.as_str()))
         .bool("sensitive", achievements.iter().map(|row| row.sensitive))
+        .bool("hidden", achievements.iter().map(|row| row.hidden))
         .date("earned_on", achievements.iter().map(|row| row.earned_on))
         .int("recorded_at", achievements.iter().map(|row| row.recorded_at.0))
         .text("status", achievements.iter().map(|row| row.status.as_str()))
@@ -115,9 +118,9 @@ pub async fn insert_new(
     let fresh: Vec<Fresh> = Sql::on(
         connection,
         "INSERT INTO achievement (employer_id, id, member_id, incentive_id, incentive_version, program_id, period_key, ordinal, title,
-         sensitive, earned_on, recorded_at, status, why)
+         sensitive, hidden, earned_on, recorded_at, status, why)
          SELECT employer_id, id, member_id, incentive_id, incentive_version, program_id, period_key, ordinal, title,
-         sensitive, earned_on, recorded_at, status, why FROM ",
+         sensitive, hidden, earned_on, recorded_at, status, why FROM ",
     )
     .rows(rows)
     .push(" AS fresh WHERE true ON CONFLICT (employer_id, incentive_id, member_id, period_key, ordinal) WHERE status = 'EARNED' DO NOTHING RETURNING id")
@@ -126,23 +129,28 @@ pub async fn insert_new(
     Ok(fresh.into_iter().map(|row| row.id).collect())
 }
 
-/// The employer's achievement of this id.
+/// The employer's achievement of this id; none of what nobody is shown.
 pub async fn find(
     connection: &impl ConnectionTrait,
     employer: EmployerId,
     id: AchievementId,
 ) -> Result<Option<Model>, DbErr> {
-    Entity::find_by_id((employer, id)).one(connection).await
+    Entity::find_by_id((employer, id))
+        .filter(Column::Hidden.eq(false))
+        .one(connection)
+        .await
 }
 
-/// A page of the employer's achievements, in the order in which they were recorded.
+/// A page of the employer's achievements, in the order in which they were recorded, but for what nobody is shown.
 pub async fn list(
     connection: &impl ConnectionTrait,
     employer: EmployerId,
     filter: &Filter,
     page: Page<AchievementId>,
 ) -> Result<Slice<Model>, DbErr> {
-    let mut select = Entity::find().filter(Column::EmployerId.eq(employer));
+    let mut select = Entity::find()
+        .filter(Column::EmployerId.eq(employer))
+        .filter(Column::Hidden.eq(false));
     if let Some(member) = filter.member {
         select = select.filter(Column::MemberId.eq(member));
     }
@@ -164,8 +172,8 @@ pub async fn list(
     page::read(connection, select, Column::Id, page).await
 }
 
-/// The achievements that stand in these cases (employer, member, incentive), in the order in which they were recorded; one statement
-/// however many.
+/// The achievements that stand in these cases (employer, member, incentive), what nobody is shown included, in the order in which
+/// they were recorded; one statement however many.
 pub async fn list_standing(
     connection: &impl ConnectionTrait,
     wanted: &[(EmployerId, MemberId, IncentiveId)],
@@ -260,7 +268,7 @@ pub async fn forget_member(
 pub struct Tally {
     /// For which incentive.
     pub incentive_id: IncentiveId,
-    /// How many achievements stand.
+    /// How many achievements stand, what nobody is shown included.
     pub achievements: i64,
     /// How many different members earned them.
     pub members: i64,

@@ -6,6 +6,7 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use crate::clock::Timestamp;
 use crate::db::sql::{self, Rows, Sql};
+use crate::earning::CauseKey;
 use crate::id::{EmployerId, IncentiveId, MemberId};
 use crate::text_enum;
 
@@ -48,6 +49,13 @@ pub struct Contribution {
     pub steps: i32,
     /// What it does.
     pub role: Role,
+    /// The order that it is, as a cause of points that a refund can take back; none: the event itself is the cause.
+    pub cause: Option<Vec<u8>>,
+    /// The units that it brings for points per unit, an exact decimal; none: it brings none.
+    pub units: Option<String>,
+    /// By how much its points are multiplied: an exact decimal for each of the points that its version gives, in their order,
+    /// with spaces between; none: it gives none by itself.
+    pub factor: Option<String>,
 }
 
 /// Which contribution: that of one event with one incentive.
@@ -84,7 +92,7 @@ const FIRST_DAY: NaiveDate = match NaiveDate::from_ymd_opt(1, 1, 1) {
     None => NaiveDate::MIN,
 };
 
-const COLUMNS: &str = "employer_id, member_id, incentive_id, source, event_id, version, day, time_zone, occurred_at, amount, steps, role";
+const COLUMNS: &str = "employer_id, member_id, incentive_id, source, event_id, version, day, time_zone, occurred_at, amount, steps, role, cause, units, factor";
 
 /// Writes contributions, each of another key; one that is there already, because its event is evaluated once more, is replaced.
 pub async fn put(connection: &impl ConnectionTrait, contributions: &[Contribution]) -> Result<(), DbErr> {
@@ -103,7 +111,10 @@ pub async fn put(connection: &impl ConnectionTrait, contributions: &[Contributio
         .int("occurred_at", contributions.iter().map(|row| row.occurred_at.0))
         .text("amount", contributions.iter().map(|row| row.amount.as_str()))
         .int("steps", contributions.iter().map(|row| i64::from(row.steps)))
-        .text("role", contributions.iter().map(|row| row.role.as_str()));
+        .text("role", contributions.iter().map(|row| row.role.as_str()))
+        .bytes_or_null("cause", contributions.iter().map(|row| row.cause.clone()))
+        .text_or_null("units", contributions.iter().map(|row| row.units.clone()))
+        .text_or_null("factor", contributions.iter().map(|row| row.factor.clone()));
     Sql::on(connection, "INSERT INTO contribution (")
         .push(COLUMNS)
         .push(") SELECT ")
@@ -113,7 +124,8 @@ pub async fn put(connection: &impl ConnectionTrait, contributions: &[Contributio
         .push(
             " AS fresh WHERE true ON CONFLICT (employer_id, member_id, incentive_id, day, source, event_id) DO UPDATE SET
              version = excluded.version, time_zone = excluded.time_zone, occurred_at = excluded.occurred_at,
-             amount = excluded.amount, steps = excluded.steps, role = excluded.role",
+             amount = excluded.amount, steps = excluded.steps, role = excluded.role,
+             cause = excluded.cause, units = excluded.units, factor = excluded.factor",
         )
         .execute(connection)
         .await
@@ -178,6 +190,27 @@ pub async fn list_of_events(
         .all(connection)
         .await?;
     Ok(in_order(found))
+}
+
+/// What still counts for these causes, in no order; one statement however many.
+pub async fn list_of_causes(
+    connection: &impl ConnectionTrait,
+    wanted: &[CauseKey],
+) -> Result<Vec<Contribution>, DbErr> {
+    let rows = Rows::new()
+        .id("employer_id", wanted.iter().map(|key| key.employer_id))
+        .id("member_id", wanted.iter().map(|key| key.member_id))
+        .id("incentive_id", wanted.iter().map(|key| key.incentive_id))
+        .bytes("cause", wanted.iter().map(|key| key.cause.clone()));
+    Sql::on(connection, "SELECT contribution.* FROM ")
+        .rows(rows)
+        .push(
+            " AS wanted JOIN contribution ON contribution.employer_id = wanted.employer_id
+             AND contribution.member_id = wanted.member_id AND contribution.incentive_id = wanted.incentive_id
+             AND contribution.cause = wanted.cause AND contribution.role = 'COUNTS'",
+        )
+        .all(connection)
+        .await
 }
 
 /// The databases sort text each in its own way; the order is part of what is judged, so it is ours.

@@ -11,7 +11,11 @@ use crate::achievement::AchievementStatus;
 use crate::clock::Timestamp;
 use crate::db::Kind;
 use crate::db::sql::{Rows, Sql};
-use crate::id::{AchievementId, EmployerId, FeedEntryId, IncentiveId, MemberId, PartnerId, ProgramId};
+use crate::id::{
+    AchievementId, EmployerId, FeedEntryId, IncentiveId, MemberId, PartnerId, ProgramId, RedemptionId,
+    RewardId,
+};
+use crate::redemption::RedemptionStatus;
 use crate::text_enum;
 
 text_enum! {
@@ -21,6 +25,49 @@ text_enum! {
         AchievementEarned = "ACHIEVEMENT_EARNED",
         /// An achievement was taken back.
         AchievementRevoked = "ACHIEVEMENT_REVOKED",
+        /// A member has asked for a reward, or was given one, that the partner fulfils.
+        RedemptionRequested = "REDEMPTION_REQUESTED",
+        /// A redemption was called off or has expired.
+        RedemptionCancelled = "REDEMPTION_CANCELLED",
+    }
+}
+
+/// What an entry that has no position yet tells, and of what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// A member has earned this achievement.
+    Earned(AchievementId),
+    /// This achievement was taken back.
+    Revoked(AchievementId),
+    /// This redemption is to be fulfilled.
+    Requested(RedemptionId),
+    /// This redemption was called off or has expired.
+    Cancelled(RedemptionId),
+}
+
+impl News {
+    /// What it tells.
+    pub const fn kind(self) -> FeedEntryKind {
+        match self {
+            Self::Earned(_) => FeedEntryKind::AchievementEarned,
+            Self::Revoked(_) => FeedEntryKind::AchievementRevoked,
+            Self::Requested(_) => FeedEntryKind::RedemptionRequested,
+            Self::Cancelled(_) => FeedEntryKind::RedemptionCancelled,
+        }
+    }
+
+    const fn achievement(self) -> Option<AchievementId> {
+        match self {
+            Self::Earned(id) | Self::Revoked(id) => Some(id),
+            Self::Requested(_) | Self::Cancelled(_) => None,
+        }
+    }
+
+    const fn redemption(self) -> Option<RedemptionId> {
+        match self {
+            Self::Requested(id) | Self::Cancelled(id) => Some(id),
+            Self::Earned(_) | Self::Revoked(_) => None,
+        }
     }
 }
 
@@ -33,10 +80,8 @@ pub struct NewEntry {
     pub id: FeedEntryId,
     /// The employer it is about.
     pub employer_id: EmployerId,
-    /// What it tells.
-    pub kind: FeedEntryKind,
-    /// Of which achievement.
-    pub achievement_id: AchievementId,
+    /// What it tells, and of what.
+    pub news: News,
     /// The partner's own name for the member.
     pub member_ref: String,
     /// When it was recorded.
@@ -44,7 +89,7 @@ pub struct NewEntry {
 }
 
 /// An entry as a partner reads it.
-#[derive(Debug, Clone, FromQueryResult)]
+#[derive(Debug, Clone)]
 pub struct Entry {
     /// Its place in the partner's feed.
     pub position: i64,
@@ -58,8 +103,24 @@ pub struct Entry {
     pub member_ref: String,
     /// When it was recorded.
     pub recorded_at: Timestamp,
+    /// What it tells of.
+    pub subject: Subject,
+}
+
+/// What an entry tells of, as it tells it: an entry never changes, a later one tells what comes later.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    /// An achievement.
+    Achievement(ToldAchievement),
+    /// A redemption.
+    Redemption(ToldRedemption),
+}
+
+/// An achievement, as an entry tells of it.
+#[derive(Debug, Clone)]
+pub struct ToldAchievement {
     /// The achievement.
-    pub achievement_id: AchievementId,
+    pub id: AchievementId,
     /// What for.
     pub incentive_id: IncentiveId,
     /// In which program.
@@ -72,10 +133,107 @@ pub struct Entry {
     pub ordinal: i32,
     /// When the achievement was recorded.
     pub earned_at: Timestamp,
-    /// Whether it stands, as this entry tells it: an entry never changes, a later one tells what comes later.
+    /// Whether it stands.
     pub status: AchievementStatus,
-    /// When it was taken back, as this entry tells it.
+    /// When it was taken back.
     pub revoked_at: Option<Timestamp>,
+}
+
+/// A redemption, as an entry tells of it.
+#[derive(Debug, Clone)]
+pub struct ToldRedemption {
+    /// The redemption.
+    pub id: RedemptionId,
+    /// Of what.
+    pub reward_id: RewardId,
+    /// How many of it.
+    pub quantity: i64,
+    /// Points that were spent on it.
+    pub points_spent: i64,
+    /// When it was made.
+    pub requested_at: Timestamp,
+    /// From when on it can no longer be fulfilled.
+    pub expires_at: Option<Timestamp>,
+    /// Where it stands.
+    pub status: RedemptionStatus,
+    /// When it was called off or has expired.
+    pub settled_at: Option<Timestamp>,
+}
+
+/// An entry with what it is joined to: the columns of the one or of the other.
+#[derive(FromQueryResult)]
+struct Row {
+    position: i64,
+    id: FeedEntryId,
+    employer_id: EmployerId,
+    kind: FeedEntryKind,
+    member_ref: String,
+    recorded_at: Timestamp,
+    achievement_id: Option<AchievementId>,
+    incentive_id: Option<IncentiveId>,
+    program_id: Option<ProgramId>,
+    title: Option<String>,
+    earned_on: Option<NaiveDate>,
+    ordinal: Option<i32>,
+    earned_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
+    redemption_id: Option<RedemptionId>,
+    reward_id: Option<RewardId>,
+    quantity: Option<i64>,
+    points_spent: Option<i64>,
+    requested_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    status: Option<RedemptionStatus>,
+    settled_at: Option<Timestamp>,
+}
+
+impl Row {
+    fn subject(&self) -> Option<Subject> {
+        let achievement = |status, revoked_at| {
+            Some(Subject::Achievement(ToldAchievement {
+                id: self.achievement_id?,
+                incentive_id: self.incentive_id?,
+                program_id: self.program_id?,
+                title: self.title.clone()?,
+                earned_on: self.earned_on?,
+                ordinal: self.ordinal?,
+                earned_at: self.earned_at?,
+                status,
+                revoked_at,
+            }))
+        };
+        let redemption = |status, settled_at| {
+            Some(Subject::Redemption(ToldRedemption {
+                id: self.redemption_id?,
+                reward_id: self.reward_id?,
+                quantity: self.quantity?,
+                points_spent: self.points_spent?,
+                requested_at: self.requested_at?,
+                expires_at: self.expires_at,
+                status,
+                settled_at,
+            }))
+        };
+        match self.kind {
+            FeedEntryKind::AchievementEarned => achievement(AchievementStatus::Earned, None),
+            FeedEntryKind::AchievementRevoked => achievement(AchievementStatus::Revoked, self.revoked_at),
+            FeedEntryKind::RedemptionRequested => redemption(RedemptionStatus::Held, None),
+            FeedEntryKind::RedemptionCancelled => redemption(self.status?, self.settled_at),
+        }
+    }
+
+    fn entry(self) -> Result<Entry, DbErr> {
+        let nothing = || DbErr::RecordNotFound("an entry of a feed tells of nothing".into());
+        Ok(Entry {
+            subject: self.subject().ok_or_else(nothing)?,
+            position: self.position,
+            id: self.id,
+            employer_id: self.employer_id,
+            kind: self.kind,
+            member_ref: self.member_ref,
+            recorded_at: self.recorded_at,
+        })
+    }
 }
 
 #[derive(FromQueryResult)]
@@ -127,8 +285,15 @@ pub async fn append(connection: &impl ConnectionTrait, entries: Vec<NewEntry>) -
         .int("position", positions)
         .id("id", entries.iter().map(|entry| entry.id))
         .id("employer_id", entries.iter().map(|entry| entry.employer_id))
-        .text("kind", entries.iter().map(|entry| entry.kind.as_str()))
-        .id("achievement_id", entries.iter().map(|entry| entry.achievement_id))
+        .text("kind", entries.iter().map(|entry| entry.news.kind().as_str()))
+        .id_or_null(
+            "achievement_id",
+            entries.iter().map(|entry| entry.news.achievement()),
+        )
+        .id_or_null(
+            "redemption_id",
+            entries.iter().map(|entry| entry.news.redemption()),
+        )
         .text(
             "member_ref",
             entries.iter().map(|entry| entry.member_ref.as_str()),
@@ -136,8 +301,8 @@ pub async fn append(connection: &impl ConnectionTrait, entries: Vec<NewEntry>) -
         .int("recorded_at", entries.iter().map(|entry| entry.recorded_at.0));
     Sql::on(
         connection,
-        "INSERT INTO feed_entry (partner_id, position, id, employer_id, kind, achievement_id, member_ref, recorded_at)
-         SELECT partner_id, position, id, employer_id, kind, achievement_id, member_ref, recorded_at FROM ",
+        "INSERT INTO feed_entry (partner_id, position, id, employer_id, kind, achievement_id, redemption_id, member_ref, recorded_at)
+         SELECT partner_id, position, id, employer_id, kind, achievement_id, redemption_id, member_ref, recorded_at FROM ",
     )
     .rows(rows)
     .push(" AS fresh")
@@ -146,13 +311,24 @@ pub async fn append(connection: &impl ConnectionTrait, entries: Vec<NewEntry>) -
     .map(|_| ())
 }
 
-const ENTRY: &str = "SELECT feed_entry.position, feed_entry.id, feed_entry.employer_id, feed_entry.kind, feed_entry.member_ref,
+const COLUMNS: &str = "SELECT feed_entry.position, feed_entry.id, feed_entry.employer_id, feed_entry.kind, feed_entry.member_ref,
      feed_entry.recorded_at, feed_entry.achievement_id, achievement.incentive_id, achievement.program_id, achievement.title,
-     achievement.earned_on, achievement.ordinal, achievement.recorded_at AS earned_at,
-     CASE feed_entry.kind WHEN 'ACHIEVEMENT_REVOKED' THEN 'REVOKED' ELSE 'EARNED' END AS status,
-     CASE feed_entry.kind WHEN 'ACHIEVEMENT_REVOKED' THEN achievement.revoked_at END AS revoked_at
-     FROM feed_entry JOIN achievement ON achievement.employer_id = feed_entry.employer_id AND achievement.id = feed_entry.achievement_id
+     achievement.earned_on, achievement.ordinal, achievement.recorded_at AS earned_at, achievement.revoked_at,
+     feed_entry.redemption_id, redemption.reward_id, redemption.quantity, redemption.points_spent, redemption.requested_at,
+     redemption.expires_at, redemption.status, redemption.settled_at FROM ";
+
+const JOINED: &str = " LEFT JOIN achievement ON achievement.employer_id = feed_entry.employer_id
+     AND achievement.id = feed_entry.achievement_id
+     LEFT JOIN redemption ON redemption.employer_id = feed_entry.employer_id AND redemption.id = feed_entry.redemption_id
      WHERE feed_entry.partner_id = ";
+
+/// The entries of this partner.
+fn of(connection: &impl ConnectionTrait, partner: PartnerId) -> Sql {
+    Sql::on(connection, COLUMNS)
+        .push("feed_entry")
+        .push(JOINED)
+        .bind(partner)
+}
 
 /// The partner's entries after a position, in order, at most `limit`.
 pub async fn list(
@@ -161,14 +337,14 @@ pub async fn list(
     after: i64,
     limit: u64,
 ) -> Result<Vec<Entry>, DbErr> {
-    Sql::on(connection, ENTRY)
-        .bind(partner)
+    let rows: Vec<Row> = of(connection, partner)
         .push(" AND feed_entry.position > ")
         .bind(after)
         .push(" ORDER BY feed_entry.position LIMIT ")
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .all(connection)
-        .await
+        .await?;
+    rows.into_iter().map(Row::entry).collect()
 }
 
 /// The partner's entry of this id.
@@ -177,27 +353,31 @@ pub async fn find(
     partner: PartnerId,
     id: FeedEntryId,
 ) -> Result<Option<Entry>, DbErr> {
-    Sql::on(connection, ENTRY)
-        .bind(partner)
+    let row: Option<Row> = of(connection, partner)
         .push(" AND feed_entry.id = ")
         .bind(id)
         .one(connection)
-        .await
+        .await?;
+    row.map(Row::entry).transpose()
 }
 
-/// The partner's newest entry about an achievement; none: it may not know of it.
+/// The partner's newest entry about an achievement; none: it may not know of it. Each employer is looked up: there are few of them, and
+/// what tells of an achievement is found by its employer first.
 pub async fn find_of_achievement(
     connection: &impl ConnectionTrait,
     partner: PartnerId,
     achievement: AchievementId,
 ) -> Result<Option<Entry>, DbErr> {
-    Sql::on(connection, ENTRY)
+    let row: Option<Row> = Sql::on(connection, COLUMNS)
+        .push("employer CROSS JOIN feed_entry")
+        .push(JOINED)
         .bind(partner)
-        .push(" AND feed_entry.achievement_id = ")
+        .push(" AND feed_entry.employer_id = employer.id AND feed_entry.achievement_id = ")
         .bind(achievement)
         .push(" ORDER BY feed_entry.position DESC LIMIT 1")
         .one(connection)
-        .await
+        .await?;
+    row.map(Row::entry).transpose()
 }
 
 /// The position of the newest entry; 0: the feed is empty.
@@ -250,16 +430,24 @@ pub async fn forget_member(
     employer: EmployerId,
     member: MemberId,
 ) -> Result<u64, DbErr> {
-    Sql::on(
-        connection,
-        "UPDATE feed_entry SET member_ref = 'erased' WHERE employer_id = ",
-    )
-    .bind(employer)
-    .push(" AND achievement_id IN (SELECT id FROM achievement WHERE employer_id = ")
-    .bind(employer)
-    .push(" AND member_id = ")
-    .bind(member)
-    .push(")")
-    .execute(connection)
-    .await
+    let mut forgotten = 0;
+    for (column, table) in [("achievement_id", "achievement"), ("redemption_id", "redemption")] {
+        forgotten += Sql::on(
+            connection,
+            "UPDATE feed_entry SET member_ref = 'erased' WHERE employer_id = ",
+        )
+        .bind(employer)
+        .push(" AND ")
+        .push(column)
+        .push(" IN (SELECT id FROM ")
+        .push(table)
+        .push(" WHERE employer_id = ")
+        .bind(employer)
+        .push(" AND member_id = ")
+        .bind(member)
+        .push(")")
+        .execute(connection)
+        .await?;
+    }
+    Ok(forgotten)
 }

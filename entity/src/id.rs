@@ -88,6 +88,14 @@ typed_ids! {
     KeptEventId = "kev";
     /// An achievement.
     AchievementId = "ach";
+    /// Points that were earned together.
+    LotId = "lot";
+    /// An entry of the ledger.
+    PointsEntryId = "pte";
+    /// A reward of a program.
+    RewardId = "rwd";
+    /// A member's request for a reward, or one that was given.
+    RedemptionId = "rdm";
     /// An entry of a partner's feed.
     FeedEntryId = "fde";
 }

@@ -4,28 +4,37 @@
 //! no GraphQL, no HTTP, no rule and no job here; a statement that differs between SQLite and PostgreSQL goes through [`db`].
 
 pub mod achievement;
+pub mod boost;
+pub mod check;
 pub mod client;
 pub mod clock;
 pub mod consent;
 pub mod contribution;
 pub mod db;
 pub mod dead_event;
+pub mod earning;
 pub mod employer;
 pub mod event;
 pub mod event_type;
 pub mod feed;
 pub mod grant;
 pub mod id;
+pub mod idempotency;
 pub mod incentive;
 pub mod kept_event;
+pub mod ledger;
+pub mod level;
 pub mod member;
 pub mod page;
 pub mod partner;
 pub mod program;
 pub mod progress;
 pub mod receipt;
+pub mod redemption;
 pub mod refusal;
+pub mod report;
 pub mod retraction;
+pub mod reward;
 pub mod secret;
 pub mod signing_key;
 

@@ -8,9 +8,11 @@ use crate::clock::Timestamp;
 use crate::db::Kind;
 use crate::db::sql::{self, Rows, Sql};
 use crate::id::{EmployerId, MemberId};
+use crate::ledger::adjustment;
 use crate::page::{self, Page, Slice};
 use crate::{
-    achievement, consent, contribution, dead_event, event, feed, kept_event, progress, receipt, retraction,
+    achievement, consent, contribution, dead_event, earning, event, feed, idempotency, kept_event, progress,
+    receipt, retraction,
 };
 
 /// A member.
@@ -239,10 +241,13 @@ pub async fn erase(
     // Before the receipts and contributions, by which they are known to be this member's.
     retraction::forget_member(connection, employer, member).await?;
     contribution::forget_member(connection, employer, member).await?;
+    earning::forget_member(connection, employer, member).await?;
     progress::forget_member(connection, employer, member).await?;
     receipt::forget_member(connection, employer, member).await?;
     achievement::forget_member(connection, employer, member).await?;
     feed::forget_member(connection, employer, member).await?;
+    adjustment::forget_member(connection, employer, member).await?;
+    idempotency::forget_member(connection, employer, member).await?;
     Ok(true)
 }
 

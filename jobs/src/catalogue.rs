@@ -9,15 +9,17 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 use entity::clock::Timestamp;
-use entity::id::{EmployerId, EventTypeId, IncentiveId};
+use entity::id::{EmployerId, EventTypeId, IncentiveId, ProgramId};
 use entity::program::ProgramState;
-use entity::{employer, event_type, incentive, program};
+use entity::{boost, employer, event_type, incentive, program};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::Value;
 
-use crate::outcome::{self, AchievementOutcome, Outcome, RetractionPolicy};
-use crate::rules::{Edition, Incentive, Index};
+use crate::outcome::{self, Outcomes, RefundOutcome, RetractionPolicy};
+use crate::rules::points::Boost;
+use crate::rules::{Edition, Incentive, Index, calendar};
 
 /// Days kept beyond an employer's greatest `maxLate` before progress may forget: an event is judged by when it was accepted, and
 /// its evaluation may come later, after an outage or from the dead letters.
@@ -34,6 +36,8 @@ pub struct Catalogue {
     by_id: HashMap<IncentiveId, usize>,
     by_pattern: Index,
     by_achievement: HashMap<String, Vec<usize>>,
+    by_refund: HashMap<String, Vec<usize>>,
+    boosts: HashMap<ProgramId, Vec<Boost>>,
     max_late_days: i64,
 }
 
@@ -80,8 +84,10 @@ pub struct Version {
 pub struct Ready {
     /// The rule.
     pub incentive: Incentive,
-    /// The achievement that follows from an award.
-    pub achievement: Option<AchievementOutcome>,
+    /// What follows from an award.
+    pub outcomes: Outcomes,
+    /// Whether each event earns points by itself, so that they follow events and not awards.
+    pub earns_by_event: bool,
 }
 
 impl Catalogue {
@@ -124,6 +130,8 @@ impl Catalogue {
                 by_achievement.entry(key.clone()).or_default().push(index);
             }
         }
+        let by_refund = refunds(&incentives);
+        let boosts = boosts(&employer, &programs, boost::list(connection, id).await?);
         let by_id = incentives
             .iter()
             .enumerate()
@@ -153,6 +161,8 @@ impl Catalogue {
             by_id,
             by_pattern,
             by_achievement,
+            by_refund,
+            boosts,
             max_late_days,
         })
     }
@@ -176,6 +186,21 @@ impl Catalogue {
     /// The incentives of programs beyond their draft of which a version is earned by achievements of the incentive of this key.
     pub fn built_on(&self, key: &str) -> impl Iterator<Item = &Compiled> {
         self.at(self.by_achievement.get(key).into_iter().flatten().copied())
+    }
+
+    /// The incentives of programs beyond their draft of which a version gives points for orders that events of this type refund.
+    pub fn refunded_by(&self, event_type: &str) -> impl Iterator<Item = &Compiled> {
+        self.at(self.by_refund.get(event_type).into_iter().flatten().copied())
+    }
+
+    /// The boosts of a program.
+    pub fn boosts(&self, program: ProgramId) -> &[Boost] {
+        self.boosts.get(&program).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The zone of an incentive's own dates: that of its program, else the employer's.
+    pub fn zone_of(&self, compiled: &Compiled) -> Tz {
+        zone(&self.employer, &compiled.program)
     }
 
     fn at(&self, indexes: impl IntoIterator<Item = usize>) -> impl Iterator<Item = &Compiled> {
@@ -245,6 +270,54 @@ fn patterns(incentives: &[Compiled]) -> Index {
     Index::new(rules, broken)
 }
 
+/// The places of incentives by the types of the events that refund what they give points for.
+fn refunds(incentives: &[Compiled]) -> HashMap<String, Vec<usize>> {
+    let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+    for (place, compiled) in incentives.iter().enumerate() {
+        let keys: BTreeSet<&str> = compiled
+            .versions
+            .iter()
+            .flat_map(Version::refunds)
+            .map(|(_, refund)| refund.event_type.as_str())
+            .collect();
+        for key in keys {
+            places.entry(key.to_owned()).or_default().push(place);
+        }
+    }
+    places
+}
+
+/// The boosts that can be read, by program.
+fn boosts(
+    employer: &employer::Model,
+    programs: &HashMap<ProgramId, program::Model>,
+    rows: Vec<boost::Model>,
+) -> HashMap<ProgramId, Vec<Boost>> {
+    let mut boosts: HashMap<ProgramId, Vec<Boost>> = HashMap::new();
+    for row in rows {
+        let Some(program) = programs.get(&row.program_id) else {
+            continue;
+        };
+        let zone = zone(employer, program);
+        let ended = row.ended_at.map(Timestamp::instant);
+        let ended = ended.map(|instant| (instant, calendar::civil(instant, zone).date()));
+        let days = (row.starts_on, row.ends_on);
+        match Boost::read(&row.multiplier, row.category, days, ended, &row.conditions) {
+            Ok(boost) => boosts.entry(row.program_id).or_default().push(boost),
+            Err(reason) => {
+                tracing::error!(employer = %row.employer_id, boost = row.key, reason, "a boost cannot be read and does not apply");
+            }
+        }
+    }
+    boosts
+}
+
+/// The zone of a program's own dates.
+fn zone(employer: &employer::Model, program: &program::Model) -> Tz {
+    let own = program.time_zone.as_deref().unwrap_or(&employer.time_zone);
+    own.parse().unwrap_or(Tz::UTC)
+}
+
 impl Compiled {
     /// An incentive that is not there yet, with its only version.
     pub fn draft(incentive: incentive::Model, program: program::Model, version: incentive::Version) -> Self {
@@ -281,6 +354,33 @@ impl Compiled {
             .then_some(version)
     }
 
+    /// What a refund of this event type is read by: the bare paths of the property that says what is left of an order and of the one
+    /// that names it. By the version in force when it happened that names the type, else by any that does.
+    pub fn refund_terms(
+        &self,
+        occurred_at: DateTime<Utc>,
+        event_type: &str,
+    ) -> Option<(&str, &RefundOutcome)> {
+        let instant = Timestamp::from(occurred_at);
+        let named = |version: &'_ Version| {
+            let mut refunds = version.refunds();
+            refunds.any(|(_, refund)| refund.event_type == event_type)
+        };
+        let mut newest_first = self.versions.iter().rev().filter(|version| named(version));
+        let in_force = newest_first
+            .clone()
+            .find(|version| version.effective_from.is_none_or(|from| from <= instant));
+        let version = in_force.or_else(|| newest_first.next())?;
+        version
+            .refunds()
+            .find(|(_, refund)| refund.event_type == event_type)
+    }
+
+    /// A version of this number that can be evaluated.
+    pub fn ready(&self, version: i32) -> Option<&Ready> {
+        self.version(version)?.ready.as_ref().ok()
+    }
+
     /// The versions as the rules see them.
     pub fn editions(&self) -> Vec<Edition<'_>> {
         let editions = self.versions.iter().map(|version| Edition {
@@ -308,17 +408,29 @@ impl Compiled {
 }
 
 impl Ready {
-    /// What becomes of its achievement when what it rests on is taken back; a version without one has nothing to keep.
+    /// What becomes of an award when what it rests on is taken back.
     pub fn policy(&self, is_sensitive: bool) -> RetractionPolicy {
-        self.achievement
-            .as_ref()
-            .map_or(RetractionPolicy::Revoke, |achievement| {
-                achievement.retraction_policy(is_sensitive)
-            })
+        let achievement = self.outcomes.achievement.as_ref();
+        let said = achievement.and_then(|achievement| achievement.on_retraction);
+        self.outcomes.policy(said, is_sensitive)
     }
 }
 
 impl Version {
+    /// The refunds of the points that it gives, each with the path of the property that says what is left of an order.
+    fn refunds(&self) -> impl Iterator<Item = (&str, &RefundOutcome)> {
+        let points = self
+            .ready
+            .as_ref()
+            .ok()
+            .map(|ready| ready.outcomes.points.as_slice())
+            .unwrap_or_default();
+        points.iter().filter_map(|points| {
+            let property = points.per_unit.as_ref()?.property.as_str();
+            Some((property, points.refund.as_ref()?))
+        })
+    }
+
     fn compile(row: incentive::Version) -> Self {
         let event_types = row
             .event_types
@@ -335,14 +447,11 @@ impl Version {
                 format!("the definition is broken: {}", messages.join("; "))
             })
             .and_then(|incentive| {
-                let outcomes = outcome::parse(&row.outcomes)?;
-                let achievement = outcomes
-                    .into_iter()
-                    .map(|Outcome::Achievement(achievement)| achievement)
-                    .next();
+                let outcomes = Outcomes::new(outcome::parse(&row.outcomes)?);
                 Ok(Ready {
+                    earns_by_event: incentive.is_per_event() && !outcomes.points.is_empty(),
                     incentive,
-                    achievement,
+                    outcomes,
                 })
             });
         Self {

@@ -150,7 +150,8 @@ async fn evaluate(
     let Some(mut budgets) = Budgets::lock_for(connection, &employers, &opened.cases).await? else {
         return Ok(None);
     };
-    let judged = judge::judge(connection, &opened.cases, &mut budgets, now).await?;
+    let mut judged = judge::judge(connection, &opened.cases, &mut budgets, now).await?;
+    judged.refunds.stated = std::mem::take(&mut opened.refunds);
     if !employers.lock(connection, judged.employers()).await? {
         return Ok(None);
     }

@@ -14,17 +14,18 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::achievement;
 use entity::contribution::{self, Contribution, Role};
+use entity::earning::refund::Refund;
 use entity::id::{AchievementId, EmployerId, IncentiveId, MemberId};
 use entity::program::ProgramState;
 use entity::progress::{self, Progress};
 use sea_orm::{ConnectionTrait, DbErr};
 
-use crate::record::{Earned, Lost, Reason};
-use crate::rules::{self, Award, Evidence, Revocation};
+use crate::record::{Earned, Lost, Reason, title};
+use crate::rules::{self, Award, Evidence, Grounds, Revocation};
 use crate::why::{self, Why};
 pub use case::Case;
 use case::{Known, Verdict};
-pub use happening::Happening;
+pub use happening::{Happening, factor};
 pub use simulate::{AWARDS_MAX, Simulated, simulate};
 
 mod budget;
@@ -52,8 +53,30 @@ pub struct Judged {
     /// Cases of incentives that are built on those that were judged. They are looked at whether or not anything was earned: while their
     /// program was paused or had spent its budget, or before they were made, nobody did.
     pub built_on: Vec<CaseKey>,
+    /// What has changed in what events earn by themselves.
+    pub counted: Vec<Counted>,
+    /// What was said of orders that points were given for.
+    pub refunds: Refunds,
     /// The events that came so late that an incentive has forgotten the progress before them.
     pub too_late: Vec<(usize, IncentiveId)>,
+}
+
+/// An event that earns points by itself and counts from now on, or no longer does.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    /// What it counts for.
+    pub row: Contribution,
+    /// Whether it does.
+    pub counts: bool,
+}
+
+/// What was said of orders, and what of that was taken back.
+#[derive(Debug, Default)]
+pub struct Refunds {
+    /// What is new.
+    pub stated: Vec<Refund>,
+    /// What is not to hold any more.
+    pub taken_back: Vec<Refund>,
 }
 
 /// An achievement with what it rests on now.
@@ -64,8 +87,11 @@ impl Judged {
     pub fn employers(&self) -> impl Iterator<Item = EmployerId> {
         let earned = self.earned.iter().map(|earned| earned.employer.id);
         let lost = self.lost.iter().map(|lost| lost.row.employer_id);
+        let refunds = self.refunds.stated.iter().chain(&self.refunds.taken_back);
         earned
             .chain(lost)
+            .chain(self.counted.iter().map(|counted| counted.row.employer_id))
+            .chain(refunds.map(|refund| refund.employer_id))
             .chain(self.touched.iter().map(|(employer, ..)| *employer))
             .chain(self.built_on.iter().map(|(employer, ..)| *employer))
     }
@@ -102,6 +128,7 @@ pub async fn judge(
         };
         match case.judge(known) {
             Ok(verdict) => {
+                judged.counted.extend(counted(case, &verdict, known.rows));
                 budgets.spend(&case.compiled.program, verdict.awards.len());
                 let late = verdict.too_late.iter().map(|place| (*place, key.2));
                 judged.too_late.extend(late);
@@ -183,6 +210,29 @@ pub async fn judge(
     Ok(judged)
 }
 
+/// The events that earn points by themselves and count by a verdict from now on, or no longer do.
+fn counted<'a>(
+    case: &'a Case<'a>,
+    verdict: &'a Verdict,
+    rows: &'a [Contribution],
+) -> impl Iterator<Item = Counted> {
+    // Only what carries a factor earns by itself.
+    let is_counted = |row: &&Contribution| row.factor.is_some() && row.role == Role::Counts;
+    let fresh = verdict.put.iter().filter(is_counted).map(|row| (row, true));
+    let gone = case.removed.iter().filter(is_counted).map(|row| (row, false));
+    let moved = verdict.roles.iter().filter_map(|(key, role)| {
+        let row = rows
+            .iter()
+            .find(|row| row.factor.is_some() && row.key() == *key)?;
+        Some((row, *role == Role::Counts))
+    });
+    let all = fresh.chain(gone).chain(moved);
+    all.map(|(row, counts)| Counted {
+        row: row.clone(),
+        counts,
+    })
+}
+
 /// What has counted so far in the cases that are wanted, each since a day.
 async fn rows_of(
     connection: &impl ConnectionTrait,
@@ -229,13 +279,14 @@ impl<'a> Basis<'a> {
     fn earned(&self) -> Vec<Earned> {
         let earned = self.verdict.awards.iter().filter_map(|(number, award)| {
             let version = self.case.compiled.version(*number)?;
-            let achievement = version.ready.as_ref().ok()?.achievement.as_ref()?;
+            let achievement = version.ready.as_ref().ok()?.outcomes.achievement.as_ref();
             Some(Earned {
                 employer: self.case.catalogue.employer.clone(),
                 incentive: self.case.compiled.incentive.clone(),
                 version: *number,
                 member: self.case.member,
-                title: achievement.title.clone(),
+                title: title(achievement, &self.case.compiled.incentive),
+                is_hidden: achievement.is_none(),
                 why: self.why(*number, award),
                 award: award.clone(),
             })
@@ -245,16 +296,25 @@ impl<'a> Basis<'a> {
 
     /// What an award rests on.
     fn why(&self, number: i32, award: &Award) -> Option<String> {
-        let version = self.case.compiled.version(number)?;
-        let incentive = &version.ready.as_ref().ok()?.incentive;
-        let editions = self.case.compiled.editions();
-        let progress = self.verdict.progress.as_deref();
-        let grounds = rules::explain(&editions, number, progress, &self.evidence, award.completion).ok()?;
+        let incentive = &self.case.compiled.ready(number)?.incentive;
+        let grounds = self.grounds(number, award)?;
         let text = rules::text(incentive, award, &grounds, &self.evidence);
         let own_zone = self.case.compiled.program.time_zone.as_deref();
         let zone = own_zone.unwrap_or(&self.case.catalogue.employer.time_zone);
         let is_sensitive = self.case.compiled.incentive.sensitive;
         Why::new(number, &grounds, &self.rows, zone, is_sensitive, text).write()
+    }
+
+    fn grounds(&self, number: i32, award: &Award) -> Option<Grounds> {
+        let editions = self.case.compiled.editions();
+        let progress = self.verdict.progress.as_deref();
+        rules::explain(&editions, number, progress, &self.evidence, award.completion).ok()
+    }
+
+    /// The first event that an award rests on.
+    fn event_of(&self, number: i32, award: &Award) -> Option<&'a Contribution> {
+        let place = self.grounds(number, award)?.places.into_iter().next()?;
+        self.rows.get(place).copied()
     }
 
     /// Achievements that stand after something was taken back, each with what it rests on now. Those from before the horizon rest on

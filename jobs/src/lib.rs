@@ -3,6 +3,7 @@
 //! ```text
 //! wake or sweep ─▶ worker ─┬▶ evaluate: claim a batch of events ──────┐
 //!                          ├▶ retract: claim a batch of retractions ──┴▶ judge: progress, rules (pure) ─▶ record ─▶ commit ─▶ wake the feeds
+//!                          ├▶ expire: book what has come due by the passing of time alone
 //!                          └▶ purge: forget what has served its time
 //! ```
 //!
@@ -24,11 +25,14 @@
 
 pub mod catalogue;
 pub mod evaluate;
+pub mod expire;
 pub mod judge;
+pub mod moment;
 pub mod outcome;
 pub mod purge;
 pub mod queue;
 pub mod record;
+pub mod redemption;
 pub mod retract;
 pub mod rules;
 pub mod supervise;

@@ -1,6 +1,12 @@
 //! What follows from an award: the stored outcomes of an incentive version.
 
+mod check;
+mod points;
+
 use serde::{Deserialize, Serialize};
+
+pub use check::{check, is_category};
+pub use points::{CapOutcome, DEFAULT_CATEGORY, PerUnit, PointsOutcome, RefundOutcome, Shortfall};
 
 /// One outcome. The stored form is a JSON object with one field that names the kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -8,6 +14,10 @@ use serde::{Deserialize, Serialize};
 pub enum Outcome {
     /// The member has an achievement, and the partners learn of it.
     Achievement(AchievementOutcome),
+    /// The member gets points.
+    Points(PointsOutcome),
+    /// The member is given a reward.
+    Reward(RewardOutcome),
 }
 
 /// An achievement as the member and the partners see it.
@@ -19,9 +29,32 @@ pub struct AchievementOutcome {
     /// More about it, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// What becomes of it when it no longer holds; none: by the incentive's sensitivity.
+    /// What becomes of it when it no longer holds; none: by the other outcomes, else by the incentive's sensitivity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_retraction: Option<RetractionPolicy>,
+}
+
+/// A reward that the member is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RewardOutcome {
+    /// The key of the reward.
+    pub reward: String,
+    /// How many of it.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub quantity: u32,
+    /// What becomes of it when it no longer holds; none: by the other outcomes, else by the incentive's sensitivity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_retraction: Option<RetractionPolicy>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(quantity: &u32) -> bool {
+    *quantity == 1
 }
 
 /// What becomes of an outcome when what it was earned by is retracted.
@@ -36,15 +69,56 @@ pub enum RetractionPolicy {
     Revoke,
 }
 
-impl AchievementOutcome {
-    /// What becomes of it when it no longer holds: what was said, else the cause of something sensitive is erased and the outcome
-    /// kept, and anything else is revoked.
-    pub fn retraction_policy(&self, sensitive: bool) -> RetractionPolicy {
-        self.on_retraction.unwrap_or(if sensitive {
-            RetractionPolicy::Keep
-        } else {
-            RetractionPolicy::Revoke
+/// All that follows from an award, by kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// The achievement; none: the award is hidden.
+    pub achievement: Option<AchievementOutcome>,
+    /// Points, each of another category.
+    pub points: Vec<PointsOutcome>,
+    /// Rewards.
+    pub rewards: Vec<RewardOutcome>,
+}
+
+impl Outcomes {
+    /// The outcomes of a list.
+    pub fn new(list: impl IntoIterator<Item = Outcome>) -> Self {
+        let mut outcomes = Self::default();
+        for outcome in list {
+            match outcome {
+                Outcome::Achievement(achievement) => {
+                    outcomes.achievement.get_or_insert(achievement);
+                }
+                Outcome::Points(points) => outcomes.points.push(points),
+                Outcome::Reward(reward) => outcomes.rewards.push(reward),
+            }
+        }
+        outcomes
+    }
+
+    /// What becomes of an outcome that says `said` about it, when it no longer holds. They are kept all together or not at all: one
+    /// that says nothing follows those that do; where none does, the cause of something sensitive is erased and the outcomes kept,
+    /// and anything else is revoked.
+    pub fn policy(&self, said: Option<RetractionPolicy>, is_sensitive: bool) -> RetractionPolicy {
+        let achievement = self.achievement.iter().map(|outcome| outcome.on_retraction);
+        let points = self.points.iter().map(|outcome| outcome.on_retraction);
+        let rewards = self.rewards.iter().map(|outcome| outcome.on_retraction);
+        let any = achievement.chain(points).chain(rewards).flatten().next();
+        said.unwrap_or(match any {
+            Some(RetractionPolicy::Keep) => RetractionPolicy::Keep,
+            None if is_sensitive => RetractionPolicy::Keep,
+            Some(_) | None => RetractionPolicy::Revoke,
         })
+    }
+
+    /// Whether they stay when what they were earned by is taken back.
+    pub fn are_kept(&self, is_sensitive: bool) -> bool {
+        self.policy(None, is_sensitive) == RetractionPolicy::Keep
+    }
+
+    /// The points of a category.
+    pub fn points_of(&self, category: &str) -> Option<&PointsOutcome> {
+        self.points.iter().find(|points| points.category == category)
     }
 }
 

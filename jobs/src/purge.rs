@@ -2,7 +2,7 @@
 //!
 //! What goes, and when, by the employer's own clock:
 //! - a receipt, when its event could not be accepted any more (`maxLate` after it happened);
-//! - what an event counted for, and an event that could not be evaluated, behind the horizon: the greatest `maxLate` of the
+//! - what an event counted for, what a refund has said, what points were earned for that is taken back, and an event that could not be evaluated, behind the horizon: the greatest `maxLate` of the
 //!   employer's event types and 33 days;
 //! - an event that waits for a paused program, when it has become too late meanwhile (it is counted as refused);
 //! - a kept event, when its type's `retention` is over;
@@ -15,7 +15,7 @@ use entity::id::EmployerId;
 use entity::page::Page;
 use entity::progress::{self, Progress};
 use entity::{
-    contribution, dead_event, employer, event, kept_event, receipt, refusal, retraction, signing_key,
+    contribution, dead_event, earning, employer, event, kept_event, receipt, refusal, retraction, signing_key,
 };
 use sea_orm::DbErr;
 
@@ -75,6 +75,8 @@ enum Step {
     KeptEvents,
     Retractions,
     Contributions(EmployerId, NaiveDate),
+    Earnings(EmployerId, NaiveDate),
+    Refunds(EmployerId, NaiveDate),
     DeadEvents(EmployerId, Timestamp),
     HeldEvents(EmployerId, DateTime<Utc>),
 }
@@ -92,6 +94,10 @@ impl Step {
                 Self::Retractions => retraction::purge(&*txn, now, BATCH).await?,
                 Self::Contributions(employer, horizon) => {
                     contribution::purge(&*txn, employer, horizon, BATCH).await?
+                }
+                Self::Earnings(employer, horizon) => earning::purge(&*txn, employer, horizon, BATCH).await?,
+                Self::Refunds(employer, horizon) => {
+                    earning::refund::purge(&*txn, employer, horizon, BATCH).await?
                 }
                 Self::DeadEvents(employer, before) => {
                     dead_event::purge(&*txn, employer, before, BATCH).await?
@@ -117,7 +123,7 @@ struct Gone {
     held: u64,
 }
 
-/// Deletes what lies behind each employer's horizon: what events counted for, and events that could not be evaluated; and held
+/// Deletes what lies behind each employer's horizon: what events counted for or have refunded, and events that could not be evaluated; and held
 /// events that are too late.
 async fn of_each_employer(context: &Context, now: DateTime<Utc>) -> Result<Gone, DbErr> {
     let mut gone = Gone::default();
@@ -140,7 +146,13 @@ async fn of_each_employer(context: &Context, now: DateTime<Utc>) -> Result<Gone,
             let own_now = catalogue.employer.now(now);
             let horizon = catalogue.horizon(own_now);
             gone.held += Step::HeldEvents(id, own_now).repeat(context, now).await?;
-            gone.contributions += Step::Contributions(id, horizon).repeat(context, now).await?;
+            for step in [
+                Step::Contributions(id, horizon),
+                Step::Earnings(id, horizon),
+                Step::Refunds(id, horizon),
+            ] {
+                gone.contributions += step.repeat(context, now).await?;
+            }
             let before = Timestamp::from(horizon.and_time(chrono::NaiveTime::MIN).and_utc());
             let lost = Step::DeadEvents(id, before).repeat(context, now).await?;
             if lost > 0 {

@@ -4,21 +4,26 @@
 //! new follows; the feeds come last, because their positions are taken last.
 
 mod derive;
+pub mod gifts;
+pub(crate) mod points;
 mod tell;
 
 pub use derive::{Stand, standing_of};
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 use entity::achievement::{self, AchievementStatus, Revoked};
+use entity::feed::{self, NewEntry};
 use entity::id::{AchievementId, Ids, MemberId, PartnerId};
 use entity::{employer, incentive};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::catalogue::Employers;
 use crate::judge::{Budgets, Judged};
+use crate::outcome::AchievementOutcome;
 use crate::rules::Award;
+use gifts::Gift;
 
 /// An award with all that is recorded of it.
 #[derive(Debug, Clone)]
@@ -33,6 +38,8 @@ pub struct Earned {
     pub member: MemberId,
     /// What the member is congratulated on.
     pub title: String,
+    /// Whether nobody is shown it.
+    pub is_hidden: bool,
     /// The award.
     pub award: Award,
     /// What it rests on, as it is stored.
@@ -103,6 +110,7 @@ pub async fn record(
     }
     let mut all = Written::default();
     let mut round = write(connection, ids, employers, judged.earned, judged.lost, now).await?;
+    let (counted, refunds) = (judged.counted, judged.refunds);
     let (mut touched, mut built_on) = (judged.touched, judged.built_on);
     while !(round.earned.is_empty() && round.revoked.is_empty() && touched.is_empty() && built_on.is_empty())
     {
@@ -122,7 +130,41 @@ pub async fn record(
         round = write(connection, ids, employers, earned, lost, now).await?;
     }
     budgets.write(connection).await?;
-    tell::tell(connection, ids, employers, &all, now).await
+    points::follow(connection, ids, employers, (&counted, &refunds), &all, now).await?;
+    // All that is to be told goes into one append: the positions of the feeds are taken last, and once.
+    let mut entries = give(connection, ids, employers, &all, now).await?;
+    entries.extend(tell::tell(connection, ids, employers, &all, now).await?);
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let partners: BTreeSet<PartnerId> = entries.iter().map(|entry| entry.partner_id).collect();
+    feed::append(connection, entries).await?;
+    Ok(partners.into_iter().collect())
+}
+
+/// Gives the rewards that follow from awards, and takes back those of awards that were revoked.
+async fn give(
+    connection: &impl ConnectionTrait,
+    ids: &Ids,
+    employers: &Employers,
+    written: &Written,
+    now: DateTime<Utc>,
+) -> Result<Vec<NewEntry>, DbErr> {
+    let rewards = |row: &achievement::Model| {
+        let compiled = employers.get(row.employer_id)?.find(row.incentive_id)?;
+        let ready = compiled.ready(row.incentive_version)?;
+        let gifts = ready.outcomes.rewards.iter().map(|outcome| Gift {
+            reward: outcome.reward.clone(),
+            quantity: outcome.quantity,
+        });
+        Some(gifts.collect::<Vec<Gift>>()).filter(|gifts| !gifts.is_empty())
+    };
+    let earned = written.earned.iter();
+    let fresh: Vec<_> = earned.filter_map(|row| Some((row, rewards(row)?))).collect();
+    // What an incentive keeps is not revoked to begin with.
+    let revoked = written.revoked.iter();
+    let revoked: Vec<_> = revoked.filter(|row| rewards(row).is_some()).collect();
+    gifts::follow(connection, ids, employers, &fresh, &revoked, now).await
 }
 
 async fn write(
@@ -168,6 +210,12 @@ async fn write(
     Ok(written)
 }
 
+/// What an award is called: by its achievement, else by its incentive.
+pub fn title(achievement: Option<&AchievementOutcome>, incentive: &incentive::Model) -> String {
+    let own = achievement.map(|achievement| &achievement.title);
+    own.unwrap_or(&incentive.name).clone()
+}
+
 fn row(earned: Earned, id: AchievementId, now: DateTime<Utc>) -> achievement::Model {
     achievement::Model {
         employer_id: earned.employer.id,
@@ -180,6 +228,7 @@ fn row(earned: Earned, id: AchievementId, now: DateTime<Utc>) -> achievement::Mo
         ordinal: i32::try_from(earned.award.ordinal).unwrap_or(i32::MAX),
         title: earned.title,
         sensitive: earned.incentive.sensitive,
+        hidden: earned.is_hidden,
         earned_on: earned.award.earned_on,
         recorded_at: earned.employer.now(now).into(),
         status: AchievementStatus::Earned,

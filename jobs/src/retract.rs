@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use entity::clock::Timestamp;
+use entity::earning::refund;
 use entity::id::{EmployerId, MemberId, PartnerId};
 use entity::receipt::{self, Identity};
 use entity::retraction::{self, Retraction, State};
@@ -161,7 +162,8 @@ async fn apply(
     let Some(mut budgets) = Budgets::lock_for(connection, &employers, &cases).await? else {
         return Ok(None);
     };
-    let judged = judge::judge(connection, &cases, &mut budgets, now).await?;
+    let mut judged = judge::judge(connection, &cases, &mut budgets, now).await?;
+    judged.refunds.taken_back = refund::list_of_events(connection, &events).await?;
     if !employers.lock(connection, judged.employers()).await? {
         return Ok(None);
     }

@@ -41,8 +41,10 @@ mod explain;
 mod immediate;
 mod index;
 mod judge;
+pub mod levels;
 mod limit;
 mod memory;
+pub mod points;
 mod sequence;
 mod streak;
 mod structure;
@@ -224,6 +226,11 @@ impl Incentive {
     /// The keys of the incentives whose achievements count; empty unless the structure is `achievements`.
     pub fn of(&self) -> &[String] {
         &self.of
+    }
+
+    /// Whether each event that counts is awarded by itself.
+    pub fn is_per_event(&self) -> bool {
+        matches!(self.asked, StructureDefinition::Immediate) && self.awarded == LimitDefinition::Unlimited
     }
 
     /// Whether there is something that stops it for a member.

@@ -15,12 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::queue::{Nudge, nudges};
 use crate::supervise::{self, Health};
-use crate::{Context, evaluate, purge, retract};
+use crate::{Context, evaluate, expire, purge, retract};
 
 /// The longest that a lost wake-up can delay an evaluation.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Purging is cheap and in no hurry; only a clock that is set forward wakes it before its hour.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
+/// Whoever looks at points or spends them counts by the clock anyway; this is how late the ledger may say so.
+const EXPIRE_EVERY: Duration = Duration::from_mins(1);
 
 /// What a duty does when it is nudged.
 type Work = Arc<dyn Fn() -> BoxFuture<'static, Result<(), DbErr>> + Send + Sync>;
@@ -48,6 +50,19 @@ pub async fn run(context: Context, evaluators: usize, health: Health, shutdown: 
             Arc::clone(&evaluate),
         ));
     }
+    let (woken, expiring) = (context.wakes.watch_housekeeping(), context.clone());
+    let expire: Work = Arc::new(move || {
+        let context = expiring.clone();
+        async move { expire::run(&context).await }.boxed()
+    });
+    duties.spawn(duty(
+        "expire".to_owned(),
+        woken,
+        EXPIRE_EVERY,
+        health.clone(),
+        shutdown.clone(),
+        expire,
+    ));
     let woken = context.wakes.watch_housekeeping();
     let purge: Work = Arc::new(move || {
         let context = context.clone();

@@ -19,6 +19,8 @@ use crate::queue::{Lot, ROWS, SOURCE};
 use crate::scenario::MEDITATION;
 use crate::stand::{Stand, Tenant};
 
+mod points;
+
 /// What follows from an event, besides that it leaves the queue.
 #[derive(Debug, Clone)]
 pub struct Shape {
@@ -31,6 +33,8 @@ pub struct Shape {
     pub state: String,
     /// Why an achievement was earned, in about so many words.
     pub why: String,
+    /// Whether awards give points, and nobody is told of them.
+    pub points: bool,
 }
 
 /// Who writes, and for whom.
@@ -180,8 +184,13 @@ impl Floor {
         }
         let awards = members.len() * shape.awards / shape.of;
         if awards > 0 {
-            let members = members.iter().cycle().take(awards).cloned().collect();
-            self.award(&*txn, members, shape, now).await?;
+            let members: Vec<Value> = members.iter().cycle().take(awards).cloned().collect();
+            let achievements = self.award(&*txn, &members, shape, now).await?;
+            if shape.points {
+                self.pay(&*txn, members, now).await?;
+            } else {
+                self.tell(&*txn, achievements, now).await?;
+            }
         }
         txn.commit().await?;
         Ok(claimed.len())
@@ -226,14 +235,14 @@ impl Floor {
             .await
     }
 
-    /// Achievements of these members, and the entries that tell of them.
+    /// Achievements of these members.
     async fn award(
         &self,
         txn: &impl ConnectionTrait,
-        members: Vec<Value>,
+        members: &[Value],
         shape: &Shape,
         now: Timestamp,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Vec<Value>> {
         let count = members.len();
         let added = i64::try_from(count)?;
         let first = self.ordinal.fetch_add(added, Ordering::Relaxed);
@@ -243,7 +252,7 @@ impl Floor {
         Insert::new("achievement", count)
             .all("employer_id", "uuid", uuid(self.tenant.employer))
             .each("id", "uuid", achievements.clone())
-            .each("member_id", "uuid", members)
+            .each("member_id", "uuid", members.to_vec())
             .all("incentive_id", "uuid", uuid(self.tenant.incentives[0]))
             .all("incentive_version", "bigint", 1_i64)
             .all("program_id", "uuid", uuid(self.tenant.program))
@@ -257,6 +266,18 @@ impl Floor {
             .all("why", "text", shape.why.as_str())
             .run(txn, "")
             .await?;
+        Ok(achievements)
+    }
+
+    /// The entries that tell of achievements.
+    async fn tell(
+        &self,
+        txn: &impl ConnectionTrait,
+        achievements: Vec<Value>,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let count = achievements.len();
+        let added = i64::try_from(count)?;
         let head = Statement::from_sql_and_values(
             txn.get_database_backend(),
             "UPDATE feed_head SET position = position + $1 WHERE partner_id = $2 RETURNING position",

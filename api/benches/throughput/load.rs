@@ -51,6 +51,13 @@ impl Client {
         Ok(answer["data"].take())
     }
 
+    /// Reads a plain address.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let request = self.http.get(format!("http://{}/{path}", self.address));
+        let answer = request.bearer_auth(&self.token).send().await?;
+        Ok(serde_json::from_slice(&answer.bytes().await?)?)
+    }
+
     async fn post(&self, path: &str, media: &str, body: String) -> anyhow::Result<Value> {
         let answer = self
             .http

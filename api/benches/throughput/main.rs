@@ -4,7 +4,7 @@
 //! cargo bench -p api                  about twenty minutes; SQLite, and a PostgreSQL of its own with fsync on
 //! cargo bench -p api -- --quick       less of everything, in a minute or two for each database
 //! cargo bench -p api -- --sqlite      without PostgreSQL
-//! cargo bench -p api -- --only judged evaluation alone, structure by structure
+//! cargo bench -p api -- --only judged evaluation alone, structure by structure; likewise served, wallet
 //! ```
 //!
 //! The floor writes the rows that Plaudit writes, by plain statements of 1,000 rows through the same driver, with as many
@@ -34,6 +34,7 @@ mod scenario;
 mod server;
 mod stage;
 mod stand;
+mod wallet;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
@@ -76,6 +77,8 @@ enum Part {
     Served,
     /// Evaluation, structure by structure.
     Judged,
+    /// Balances that are read, and rewards that are redeemed.
+    Wallet,
 }
 
 /// How much of everything.
@@ -94,6 +97,8 @@ struct Scale {
     judged: usize,
     /// Events of each measurement that is compared with another one; four of each member.
     flat: usize,
+    /// Accounts of points, each with 50 entries.
+    accounts: usize,
 }
 
 impl Scale {
@@ -107,6 +112,7 @@ impl Scale {
                 timed: 100,
                 judged: 4_000,
                 flat: 4_000,
+                accounts: 10_000,
             }
         } else {
             Self {
@@ -117,6 +123,7 @@ impl Scale {
                 timed: 400,
                 judged: 12_000,
                 flat: 8_000,
+                accounts: 100_000,
             }
         };
         Self {
@@ -162,11 +169,15 @@ async fn measure(
     only: Option<Part>,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    if only != Some(Part::Judged) {
+    let wants = |part| only.is_none_or(|only| only == part);
+    if wants(Part::Served) {
         rounds::run(place, scale, report).await?;
     }
-    if only != Some(Part::Served) {
+    if wants(Part::Judged) {
         judged::run(place, scale, report).await?;
+    }
+    if wants(Part::Wallet) {
+        wallet::run(place, scale, report).await?;
     }
     Ok(())
 }

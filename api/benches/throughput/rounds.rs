@@ -104,6 +104,7 @@ impl Bench {
             of: 1,
             state: STATE.to_owned(),
             why: WHY.to_owned(),
+            points: false,
         };
         let members = self.take("floor", events);
         let accept_floor = self.floor.accept(members, now).await?;

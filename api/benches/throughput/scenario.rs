@@ -27,6 +27,8 @@ pub struct Scenario {
     pub cases: usize,
     /// How many achievements a member loses when the last event is retracted.
     pub lost: usize,
+    /// Whether awards give points, and nobody is told of them.
+    pub points: bool,
 }
 
 impl Scenario {
@@ -43,6 +45,7 @@ impl Scenario {
             awards,
             cases: 1,
             lost: awards[STEPS - 1],
+            points: false,
         }
     }
 
@@ -96,7 +99,23 @@ pub fn structures() -> Vec<Scenario> {
         sequence(),
         achievements(),
         unless(),
+        points(),
     ]
+}
+
+/// A point for each minute.
+fn points() -> Scenario {
+    let mut rule = json!({
+        "structure": {"immediate": true}, "trigger": {"eventType": MEDITATION}, "limit": {"unlimited": true}
+    });
+    rule["key"] = json!("matching");
+    rule["name"] = json!("A point for each minute");
+    rule["outcomes"] = json!([{"points": {"perUnit": {"property": "minutes", "points": "1"}}}]);
+    Scenario {
+        incentives: vec![rule],
+        points: true,
+        ..Scenario::new("points", "a point per unit", Value::Null, [1; STEPS])
+    }
 }
 
 fn sequence() -> Scenario {

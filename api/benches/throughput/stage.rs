@@ -108,6 +108,7 @@ impl Stage {
                 of: STEPS,
                 state,
                 why,
+                points: scene.scenario.points,
             };
             shapes.insert(*key, shape);
         }

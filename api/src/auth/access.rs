@@ -131,6 +131,9 @@ operations! {
     CreateIncentive = "Mutation.createIncentive": [ProgramsWrite, Operator];
     PublishIncentive = "Mutation.publishIncentive": [ProgramsWrite, Operator];
     RetireIncentive = "Mutation.retireIncentive": [ProgramsWrite, Operator];
+    CreateBoost = "Mutation.createBoost": [ProgramsWrite, Operator];
+    EndBoost = "Mutation.endBoost": [ProgramsWrite, Operator];
+    SetLevels = "Mutation.setLevels": [ProgramsWrite, Operator];
     Simulate = "Query.simulate": [ProgramsWrite, Operator];
     AdvanceClock = "Mutation.advanceClock": [ProgramsWrite, Operator];
     GrantPartner = "Mutation.grantPartner": [ProgramsWrite, Operator];
@@ -140,7 +143,22 @@ operations! {
     ListIncentives = "Program.incentives": [ProgramsRead, Operator];
     ReadIncentiveVersion = "Incentive.version": [ProgramsRead, Operator];
     ListIncentiveVersions = "Incentive.versions": [ProgramsRead, Operator];
+    ListBoosts = "Program.boosts": [ProgramsRead, Operator];
+    ListLevels = "Program.levels": [ProgramsRead, Operator];
+    ReadReport = "Employer.report": [ReportsRead];
     ReadIncentiveTally = "Incentive.tally": [ProgramsRead, ReportsRead, Operator];
+
+    // Rewards, and what members ask for.
+    CreateReward = "Mutation.createReward": [ProgramsWrite, Operator];
+    UpdateReward = "Mutation.updateReward": [ProgramsWrite, Operator];
+    RetireReward = "Mutation.retireReward": [ProgramsWrite, Operator];
+    ReadReward = "Query.reward": [ProgramsRead, RedemptionsWrite, MemberSelf, MemberAny, Operator];
+    ListRewards = "Program.rewards": [ProgramsRead, MemberSelf, MemberAny, Operator];
+    ReadRewardRedeemed = "Reward.redeemed": [ProgramsRead, ReportsRead, Operator];
+    RedeemReward = "Mutation.redeemReward": [RedemptionsWrite, MemberSelf, MemberAny];
+    FulfilRedemption = "Mutation.fulfilRedemption": [FulfilmentWrite, RedemptionsWrite];
+    CancelRedemption = "Mutation.cancelRedemption": [FulfilmentWrite, RedemptionsWrite];
+    ReadMemberRedemptions = "Member.redemptions": [PointsRead, MemberSelf, MemberAny];
 
     // Members and what they do.
     RegisterMembers = "Mutation.registerMembers": [MembersWrite, Operator];
@@ -153,6 +171,12 @@ operations! {
     ReadMemberAchievements = "Member.achievements": [AchievementsRead, MemberSelf, MemberAny];
     ReadMemberEvents = "Member.events": [AchievementsRead, MemberSelf, MemberAny];
     ReadMemberProgress = "Member.progress": [AchievementsRead, MemberSelf, MemberAny];
+    ReadMemberPoints = "Member.points": [PointsRead, MemberSelf, MemberAny];
+    ReadMemberPointsHistory = "Member.pointsHistory": [PointsRead, MemberSelf, MemberAny];
+    ReadMemberLevel = "Member.level": [PointsRead, MemberSelf, MemberAny];
+
+    // Their points.
+    AdjustPoints = "Mutation.adjustPoints": [PointsWrite];
 
     // A partner's feed.
     ReadFeed = "Query.feed": [FeedRead];

@@ -4,8 +4,8 @@ mod basis;
 
 use chrono::{DateTime, Utc};
 use entity::incentive::{self, Model, Version};
-use entity::{employer, event_type, program};
-use jobs::outcome::{AchievementOutcome, Outcome as AwardOutcome};
+use entity::{employer, event_type, program, reward};
+use jobs::outcome::{self, Outcome as AwardOutcome};
 use jobs::rules::definition::{Definition, DefinitionFault};
 use jobs::rules::{self, Incentive};
 use sea_orm::ConnectionTrait;
@@ -29,7 +29,7 @@ pub struct Rule {
     /// What it asks.
     pub definition: Definition,
     /// What follows from an award.
-    pub outcomes: Vec<AchievementOutcome>,
+    pub outcomes: Vec<AwardOutcome>,
 }
 
 /// A new incentive.
@@ -315,19 +315,27 @@ async fn checked(
     let faults = rule.definition.check(&schema, &|key| basis.has(key));
     let mut faults: Vec<Fault> = faults.into_iter().map(fault).collect();
     faults.extend(basis.circles(own, &rule.definition));
+    let outcome_faults = outcome::check(&rule.outcomes, &rule.definition, &schema);
+    faults.extend(outcome_faults.into_iter().map(fault));
+    faults.extend(unknown_rewards(connection, employer, &rule.outcomes).await?);
     require_none(faults)?;
     let compiled = Incentive::compile(&rule.definition)
         .map_err(|faults| Error::Refused(faults.into_iter().map(fault).collect()))?;
     let event_types: Vec<&str> = compiled.event_types();
-    let outcomes: Vec<AwardOutcome> = rule.outcomes.into_iter().map(AwardOutcome::Achievement).collect();
+    let refunds = rule.outcomes.iter().filter_map(|outcome| match outcome {
+        AwardOutcome::Points(points) => points.refund.as_ref().map(|refund| refund.event_type.as_str()),
+        AwardOutcome::Achievement(_) | AwardOutcome::Reward(_) => None,
+    });
     let unwritable = |_| Error::Internal("a definition could not be written");
     Ok(Checked {
         event_types: serde_json::to_value(&event_types).map_err(unwritable)?,
         definition: serde_json::to_value(&rule.definition).map_err(unwritable)?,
-        outcomes: serde_json::to_value(&outcomes).map_err(unwritable)?,
+        outcomes: serde_json::to_value(&rule.outcomes).map_err(unwritable)?,
         sensitive: basis.is_sensitive(&rule.definition)
             || event_types
                 .iter()
+                .copied()
+                .chain(refunds)
                 .any(|key| find(key).is_some_and(|event_type| event_type.sensitive)),
     })
 }
@@ -337,23 +345,47 @@ fn check_words(name: &str, description: Option<&str>, faults: &mut Vec<Fault>) {
     validate::description(&["description"], description, faults);
 }
 
-fn check_outcomes(outcomes: &[AchievementOutcome], faults: &mut Vec<Fault>) {
-    match outcomes {
-        [outcome] => {
-            validate::name(&["outcomes", "0", "achievement", "title"], &outcome.title, faults);
-            let description = outcome.description.as_deref();
-            validate::description(
-                &["outcomes", "0", "achievement", "description"],
-                description,
-                faults,
-            );
+/// Checks the texts of outcomes; the rest is looked at with the rule that they follow from.
+fn check_outcomes(outcomes: &[AwardOutcome], faults: &mut Vec<Fault>) {
+    for (place, outcome) in outcomes.iter().enumerate() {
+        let place = place.to_string();
+        match outcome {
+            AwardOutcome::Achievement(outcome) => {
+                let at = |field: &'static str| ["outcomes", place.as_str(), "achievement", field];
+                validate::name(&at("title"), &outcome.title, faults);
+                let description = outcome.description.as_deref();
+                validate::description(&at("description"), description, faults);
+            }
+            AwardOutcome::Reward(outcome) => {
+                validate::key(&["outcomes", &place, "reward", "reward"], &outcome.reward, faults);
+            }
+            AwardOutcome::Points(_) => {}
         }
-        [] => faults.push(Fault::invalid(&["outcomes"], "an incentive has an outcome")),
-        _ => faults.push(Fault::invalid(
-            &["outcomes"],
-            "an incentive has at most one achievement",
-        )),
     }
+    if outcomes.is_empty() {
+        faults.push(Fault::invalid(&["outcomes"], "an incentive has an outcome"));
+    }
+}
+
+/// A fault for each reward that the employer does not have.
+async fn unknown_rewards(
+    connection: &impl ConnectionTrait,
+    employer: &employer::Model,
+    outcomes: &[AwardOutcome],
+) -> Outcome<Vec<Fault>> {
+    let mut faults = Vec::new();
+    for (place, outcome) in outcomes.iter().enumerate() {
+        if let AwardOutcome::Reward(outcome) = outcome
+            && reward::find_by_key(connection, employer.id, &outcome.reward)
+                .await?
+                .is_none()
+        {
+            let path = ["outcomes", &place.to_string(), "reward", "reward"];
+            let message = "the employer has no reward of this key";
+            faults.push(Fault::not_found(&path, message));
+        }
+    }
+    Ok(faults)
 }
 
 fn fault(fault: DefinitionFault) -> Fault {

@@ -6,17 +6,22 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use entity::feed::NewEntry;
 use entity::id::{EmployerId, EventTypeId, KeptEventId, MemberId};
 use entity::member::{self, Model};
 use entity::page::{Page, Slice};
 use entity::program::ProgramState;
-use entity::{db, event_type, kept_event};
+use entity::redemption::RedemptionStatus;
+use entity::{db, employer, event_type, kept_event};
 use jobs::catalogue::Compiled;
+use jobs::moment::moment;
 use jobs::record::{self, Stand};
+use jobs::redemption::{CalledOff, ERASED, call_off};
 use jobs::rules::{self, Deadline, ProgressView, calendar};
+use sea_orm::ConnectionTrait;
 
 use super::achievement::{require_within, sees_sensitive};
-use super::{Error, Fault, FaultCode, Outcome, tenant};
+use super::{Error, Fault, FaultCode, Outcome, redemption, tenant};
 use crate::app::App;
 use crate::auth::access;
 use crate::auth::viewer::{Permit, Viewer};
@@ -211,6 +216,31 @@ async fn erase_once(app: &App, viewer: &Viewer, employer: Option<&str>, external
         // Another call was faster.
         return Err(unknown().into());
     }
-    txn.commit().await?;
-    Ok(())
+    let entries = call_off_held(app, &*txn, &employer, member.id).await?;
+    // Last, so that nothing that is written here tells who it was.
+    entity::redemption::forget_member(&*txn, employer.id, member.id).await?;
+    redemption::finish(app, txn, entries).await
+}
+
+/// Calls off what a member waits for who is erased. The partners that were told of it learn that, and nothing of the member.
+async fn call_off_held(
+    app: &App,
+    connection: &impl ConnectionTrait,
+    employer: &employer::Model,
+    member: MemberId,
+) -> Outcome<Vec<NewEntry>> {
+    let moment = moment(employer, app.clock.now());
+    let held = entity::redemption::list_held(connection, &[(employer.id, member)].into()).await?;
+    let over = held.into_iter().map(|row| CalledOff {
+        row,
+        status: RedemptionStatus::Cancelled,
+        reason: Some(ERASED.to_owned()),
+        moment,
+    });
+    let entries = call_off(connection, &app.ids, over.collect()).await?;
+    let nameless = |entry| NewEntry {
+        member_ref: ERASED.to_owned(),
+        ..entry
+    };
+    Ok(entries.into_iter().map(nameless).collect())
 }

@@ -281,7 +281,7 @@ fn not_now(message: &str) -> Error {
 
 /// The employer and its program of this key, for a change: the catalogue's new version comes first, and its row keeps whoever else
 /// would change this employer's programs waiting until this transaction has ended.
-async fn take(
+pub(super) async fn take(
     connection: &impl ConnectionTrait,
     viewer: &Viewer,
     employer: Option<&str>,

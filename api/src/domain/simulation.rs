@@ -7,11 +7,11 @@ use chrono_tz::Tz;
 use entity::contribution::Contribution;
 use entity::id::MemberId;
 use entity::member;
-use jobs::catalogue::{Compiled, Employers};
+use jobs::catalogue::{Catalogue, Compiled, Employers};
 use jobs::judge::{self, AWARDS_MAX, Happening, Simulated};
 use jobs::rules::definition::StructureDefinition;
 use sea_orm::DbErr;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -224,11 +224,16 @@ fn judge_all(
     let unjudged = |reason: String| Error::from(Fault::invalid(&["incentive"], reason));
     let mut awards = Vec::new();
     for (name, sample) in samples {
-        let contributions = sample
-            .contributions(&compiled, &draft.employer)
-            .map_err(unjudged)?;
-        let mut earned =
-            judge::simulate(catalogue, &compiled, sample.id, contributions, unwanted).map_err(unjudged)?;
+        let contributions = sample.contributions(catalogue, &compiled).map_err(unjudged)?;
+        let mut earned = judge::simulate(
+            catalogue,
+            &compiled,
+            sample.id,
+            contributions,
+            sample.attributes(),
+            unwanted,
+        )
+        .map_err(unjudged)?;
         if awards.len() + earned.len() > AWARDS_MAX {
             return Err(unjudged(format!("this would be more than {AWARDS_MAX} awards")));
         }
@@ -242,14 +247,15 @@ fn judge_all(
 }
 
 impl Sample<'_> {
+    /// The member's attributes; nobody in particular has none.
+    fn attributes(&self) -> &Value {
+        self.known.map_or(&Value::Null, |member| &member.attributes)
+    }
+
     /// What the member's events count for.
-    fn contributions(
-        &self,
-        compiled: &Compiled,
-        employer: &entity::employer::Model,
-    ) -> Result<Vec<Contribution>, String> {
-        let nothing = Value::Object(Map::new());
-        let attributes = self.known.map_or(&nothing, |member| &member.attributes);
+    fn contributions(&self, catalogue: &Catalogue, compiled: &Compiled) -> Result<Vec<Contribution>, String> {
+        let employer = &catalogue.employer;
+        let attributes = self.attributes();
         let mut contributions = Vec::new();
         for (candidate, form) in &self.events {
             let local = check::local(form, self.known, employer);
@@ -265,7 +271,7 @@ impl Sample<'_> {
                 time_zone: local.zone.name(),
                 properties: &form.properties,
             };
-            contributions.extend(happening.counts_for(compiled, attributes)?);
+            contributions.extend(happening.counts_for(catalogue, compiled, attributes)?);
         }
         Ok(contributions)
     }

@@ -99,8 +99,14 @@ pub enum UserErrorCode {
     TooLate,
     /// The event claims to happen further in the future than the event type's `maxFuture`.
     InFuture,
-    /// The same id was used before with another body.
+    /// The same id or key was used before with another body.
     Conflict,
+    /// The member has not as many points of that category.
+    InsufficientPoints,
+    /// There are not as many of the reward left.
+    OutOfStock,
+    /// More of the reward than one member can have.
+    LimitReached,
 }
 
 /// What the caller of a mutation can mend. A mutation that has any of these has written nothing.

@@ -1,11 +1,15 @@
 //! Changing. A mutation takes one `input` and returns a payload whose fields are all nullable but `userErrors`.
 
+mod boost;
 mod employer;
 mod incentive;
 mod intake;
 mod operator;
 mod people;
+mod points;
 mod program;
+mod redemption;
+mod reward;
 
 use async_graphql::{MaybeUndefined, MergedObject};
 
@@ -21,8 +25,12 @@ pub struct Mutation(
     employer::EmployerMutation,
     program::ProgramMutation,
     incentive::IncentiveMutation,
+    boost::BoostMutation,
     intake::IntakeMutation,
     people::PeopleMutation,
+    points::PointsMutation,
+    reward::RewardMutation,
+    redemption::RedemptionMutation,
 );
 
 /// Left out, emptied, or given.

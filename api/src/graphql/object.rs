@@ -1,15 +1,21 @@
 //! The objects of the schema, by noun.
 
 pub mod achievement;
+pub mod boost;
 pub mod client;
 pub mod dead_event;
 pub mod employer;
 pub mod event_type;
 pub mod feed;
 pub mod incentive;
+pub mod level;
 pub mod member;
 pub mod partner;
+pub mod points;
 pub mod program;
+pub mod redemption;
+pub mod report;
+pub mod reward;
 pub mod viewer;
 
 use async_graphql::Interface;
@@ -23,7 +29,10 @@ pub use feed::FeedEntry;
 pub use incentive::Incentive;
 pub use member::Member;
 pub use partner::Partner;
+pub use points::PointsEntry;
 pub use program::Program;
+pub use redemption::Redemption;
+pub use reward::Reward;
 
 /// A thing with a global id.
 #[derive(Interface)]
@@ -43,6 +52,12 @@ pub enum Node {
     Member(Member),
     /// An achievement.
     Achievement(Achievement),
+    /// A reward.
+    Reward(Reward),
+    /// A redemption.
+    Redemption(Redemption),
+    /// A line of a member's points.
+    PointsEntry(PointsEntry),
     /// An entry of the partner's feed.
     FeedEntry(FeedEntry),
 }

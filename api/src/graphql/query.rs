@@ -3,6 +3,7 @@
 mod feed;
 mod node;
 mod people;
+mod reward;
 mod setup;
 mod simulation;
 
@@ -14,6 +15,7 @@ use async_graphql::MergedObject;
 pub struct Query(
     setup::SetupQuery,
     people::PeopleQuery,
+    reward::RewardQuery,
     feed::FeedQuery,
     simulation::SimulationQuery,
     node::NodeQuery,

@@ -2,10 +2,15 @@
 
 use std::borrow::Cow;
 
+use async_graphql::parser::types::Field;
 use async_graphql::registry::Registry;
-use async_graphql::{InputType, InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use async_graphql::{
+    ContextSelectionSet, InputType, InputValueError, InputValueResult, OutputType, Positioned, Scalar,
+    ScalarType, ServerResult, Value,
+};
 use chrono::{DateTime as ChronoDateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
+use jobs::rules::calendar::{NoSpan, Span};
 
 /// An instant: RFC 3339 with an offset, such as `2026-11-21T08:30:00+01:00`. Answers are in UTC, to the microsecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,12 +80,12 @@ impl ScalarType for Date {
 }
 
 /// A length of time: ISO 8601 in weeks, days, hours, minutes and seconds, such as `P7D`, `PT5M` or `P1DT12H`. A day has 24 hours.
-/// Months and years are not lengths of time.
+/// Years and months, such as in `P1Y6M`, are taken only where the field says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Duration(pub TimeDelta);
 
 /// A length of time: ISO 8601 in weeks, days, hours, minutes and seconds, such as `P7D`, `PT5M` or `P1DT12H`. A day has 24 hours.
-/// Months and years are not lengths of time.
+/// Years and months, such as in `P1Y6M`, are taken only where the field says so.
 #[Scalar(
     name = "Duration",
     specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339#appendix-A"
@@ -97,6 +102,54 @@ impl ScalarType for Duration {
 
     fn to_value(&self) -> Value {
         Value::String(format_duration(self.0))
+    }
+}
+
+/// A length of calendar time, with years and months as well: in the schema it is a plain [`Duration`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CalendarDuration(pub Span);
+
+impl InputType for CalendarDuration {
+    type RawValueType = Self;
+
+    fn type_name() -> Cow<'static, str> {
+        <Duration as InputType>::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <Duration as InputType>::create_type_info(registry)
+    }
+
+    fn parse(value: Option<Value>) -> InputValueResult<Self> {
+        match value {
+            Some(Value::String(text)) => text
+                .parse()
+                .map(Self)
+                .map_err(|error: NoSpan| InputValueError::custom(error)),
+            value => Err(InputValueError::expected_type(value.unwrap_or_default())),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_string())
+    }
+
+    fn as_raw_value(&self) -> Option<&Self::RawValueType> {
+        Some(self)
+    }
+}
+
+impl OutputType for CalendarDuration {
+    fn type_name() -> Cow<'static, str> {
+        <Duration as OutputType>::type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <Duration as OutputType>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {
+        Ok(InputType::to_value(self))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::support::setting::Setting;
 on_both!(
     migrating_twice_changes_nothing,
     a_token_is_refused_where_it_would_belong_to_nobody,
+    a_check_says_in_one_line_that_all_is_right_and_else_what_is_not,
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -120,4 +121,27 @@ async fn a_token_is_refused_where_it_would_belong_to_nobody(database: Database) 
         "90s",
     ];
     assert_eq!(token(&database, &member).await.split('.').count(), 3);
+}
+
+async fn a_check_says_in_one_line_that_all_is_right_and_else_what_is_not(database: Database) {
+    let plaudit = Plaudit::serve(&database, &[]).await;
+    Setting::new(&database, plaudit.address(), 1).await;
+    let said = run(&database, &["check"]).await;
+    assert!(said.status.success(), "{said:?}");
+    let line = "checked 0 accounts, 0 lots, 0 entries, 0 redemptions, 0 awards, 1 feeds: all is right\n";
+    assert_eq!(said.out, line);
+    let db = database.open().await;
+    let txn = db.write_txn().await.unwrap();
+    let meddled = "UPDATE feed_head SET position = 7";
+    sea_orm::ConnectionTrait::execute_unprepared(&*txn, meddled)
+        .await
+        .unwrap();
+    txn.commit().await.unwrap();
+    let said = run(&database, &["check"]).await;
+    assert_eq!(said.status.code(), Some(1), "{said:?}");
+    assert!(
+        said.out.starts_with("ptr_") && said.out.lines().count() == 1,
+        "{said:?}"
+    );
+    assert!(said.err.contains("not everything agrees"), "{said:?}");
 }

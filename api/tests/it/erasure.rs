@@ -107,6 +107,34 @@ async fn leave_traces(world: &World<'_>) {
     ] {
         app.sql(sql).await.unwrap();
     }
+    leave_points(world).await;
+}
+
+/// What is kept of how Ada came by points: a correction by hand, what an event and a refund of it have earned, and how much of a cap.
+async fn leave_points(world: &World<'_>) {
+    let input = json!({"member": ADA, "amount": 5, "reason": "Recognisable, by mistake", "idempotencyKey": "Recognisable-1"});
+    world
+        .by("points:write")
+        .change("adjustPoints", input, "entryId")
+        .await;
+    let of_ada =
+        "FROM incentive, member WHERE incentive.key = 'born' AND member.external_id = 'Recognisable-Ada'";
+    let points = |bytes: &str| {
+        format!(
+            "INSERT INTO earning (employer_id, member_id, incentive_id, category, cause, version, day, factor, gross, is_rejected,
+                updated_on)
+             SELECT member.employer_id, member.id, incentive.id, 'points', {bytes}, 1, '2026-11-20', '1', 5, false, '2026-11-20' {of_ada};
+             INSERT INTO refund (employer_id, member_id, incentive_id, source, event_id, cause, day, occurred_at, remaining)
+             SELECT member.employer_id, member.id, incentive.id, 'Recognisable-phone', 'Recognisable-9', {bytes}, '2026-11-20', 1, '0'
+             {of_ada};
+             INSERT INTO points_cap (employer_id, member_id, incentive_id, category, period_key, gross, granted)
+             SELECT member.employer_id, member.id, incentive.id, 'points', 'all', 5, 5 {of_ada};"
+        )
+    };
+    world
+        .app
+        .sql_either(&points("x'01'"), &points("'\\x01'::bytea"))
+        .await;
 }
 
 async fn nothing_that_identifies_an_erased_member_is_left_in_any_table(app: &TestApp) {
@@ -120,9 +148,12 @@ async fn nothing_that_identifies_an_erased_member_is_left_in_any_table(app: &Tes
             "contribution",
             "dead_event",
             "event",
+            "idempotency",
             "kept_event",
             "member",
+            "points_adjustment",
             "receipt",
+            "refund",
             "retraction",
         ]
     );
@@ -132,7 +163,7 @@ async fn nothing_that_identifies_an_erased_member_is_left_in_any_table(app: &Tes
              (SELECT id FROM member WHERE erased_at IS NOT NULL OR external_id = '{ADA}')"
         )
     };
-    for table in ["consent", "progress"] {
+    for table in ["consent", "earning", "points_cap", "progress"] {
         assert!(app.count(&of_ada(table)).await > 0, "{table}");
     }
     erase(&world, ADA).await;
@@ -141,10 +172,14 @@ async fn nothing_that_identifies_an_erased_member_is_left_in_any_table(app: &Tes
         "consent",
         "contribution",
         "dead_event",
+        "earning",
         "event",
+        "idempotency",
         "kept_event",
+        "points_cap",
         "progress",
         "receipt",
+        "refund",
     ] {
         assert_eq!(app.count(&of_ada(table)).await, 0, "{table}");
     }

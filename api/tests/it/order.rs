@@ -148,7 +148,7 @@ async fn what_stands_does_not_depend_on_the_order_of_arrival(app: &TestApp) {
                 json!({"externalId": name_in(case, name), "timeZone": zone, "attributes": attributes})
             });
             world.register(members.into()).await;
-            send(world, &other, case, &plan.happenings, order).await;
+            Box::pin(send(world, &other, case, &plan.happenings, order)).await;
             let found = standing(app, world, case).await;
             let missing: Vec<_> = expected.difference(&found).collect();
             let surplus: Vec<_> = found.difference(&expected).collect();

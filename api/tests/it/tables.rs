@@ -149,8 +149,7 @@ async fn an_entry_of_a_feed_tells_the_same_whatever_comes_later(app: &TestApp) {
         partner_id: case.world.partner,
         id: app.app.ids.next(),
         employer_id: employer,
-        kind: feed::FeedEntryKind::AchievementRevoked,
-        achievement_id: earned.id,
+        news: feed::News::Revoked(earned.id),
         member_ref: "somebody".to_owned(),
         recorded_at: app.now().into(),
     };
@@ -180,6 +179,9 @@ fn contribution(case: &Case<'_>, event_id: &str, day: &str) -> Contribution {
         amount: "1".to_owned(),
         steps: 0,
         role: Role::Counts,
+        cause: None,
+        units: None,
+        factor: None,
     }
 }
 

@@ -180,9 +180,11 @@ enum Column {
     Id(Vec<Uuid>),
     IdOrNull(Vec<Option<Uuid>>),
     Bytes(Vec<Vec<u8>>),
+    BytesOrNull(Vec<Option<Vec<u8>>>),
     Text(Vec<String>),
     TextOrNull(Vec<Option<String>>),
     Int(Vec<i64>),
+    IntOrNull(Vec<Option<i64>>),
     Bool(Vec<bool>),
     Date(Vec<chrono::NaiveDate>),
     Json(Vec<String>),
@@ -222,6 +224,15 @@ impl Rows {
         self.with(name, Column::Bytes(values.into_iter().collect()))
     }
 
+    /// A column of byte strings, some of them null. None of them is empty.
+    pub fn bytes_or_null(
+        self,
+        name: &'static str,
+        values: impl IntoIterator<Item = Option<Vec<u8>>>,
+    ) -> Self {
+        self.with(name, Column::BytesOrNull(values.into_iter().collect()))
+    }
+
     /// A column of text.
     pub fn text(self, name: &'static str, values: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.with(name, Column::Text(values.into_iter().map(Into::into).collect()))
@@ -235,6 +246,11 @@ impl Rows {
     /// A column of 64-bit integers; instants are such, in microseconds.
     pub fn int(self, name: &'static str, values: impl IntoIterator<Item = i64>) -> Self {
         self.with(name, Column::Int(values.into_iter().collect()))
+    }
+
+    /// A column of 64-bit integers, some of them null. None of them is the least there is.
+    pub fn int_or_null(self, name: &'static str, values: impl IntoIterator<Item = Option<i64>>) -> Self {
+        self.with(name, Column::IntOrNull(values.into_iter().collect()))
     }
 
     /// A column of truth values.
@@ -296,6 +312,8 @@ impl Column {
             Self::Id(values) => values.len(),
             Self::IdOrNull(values) => values.len(),
             Self::Bytes(values) => values.len(),
+            Self::BytesOrNull(values) => values.len(),
+            Self::IntOrNull(values) => values.len(),
             Self::Text(values) | Self::Json(values) => values.len(),
             Self::TextOrNull(values) => values.len(),
             Self::Int(values) => values.len(),
@@ -313,6 +331,14 @@ impl Column {
                 None => text.push_str("null"),
             },
             Self::Bytes(values) => push_hex(&values[row], text),
+            Self::BytesOrNull(values) => match &values[row] {
+                Some(bytes) => push_hex(bytes, text),
+                None => text.push_str("null"),
+            },
+            Self::IntOrNull(values) => match values[row] {
+                Some(value) => text.push_str(&value.to_string()),
+                None => text.push_str("null"),
+            },
             Self::Text(values) | Self::Json(values) => push_text(&values[row], text),
             Self::TextOrNull(values) => match &values[row] {
                 Some(value) => push_text(value, text),
@@ -327,7 +353,9 @@ impl Column {
     /// SQLite: the column as an expression over the JSON rows.
     fn over_json(&self, index: usize, name: &str) -> String {
         match self {
-            Self::Id(_) | Self::IdOrNull(_) | Self::Bytes(_) => format!("unhex(value ->> {index}) AS {name}"),
+            Self::Id(_) | Self::IdOrNull(_) | Self::Bytes(_) | Self::BytesOrNull(_) => {
+                format!("unhex(value ->> {index}) AS {name}")
+            }
             _ => format!("value ->> {index} AS {name}"),
         }
     }
@@ -336,9 +364,9 @@ impl Column {
     fn array_type(&self) -> &'static str {
         match self {
             Self::Id(_) | Self::IdOrNull(_) => "uuid",
-            Self::Bytes(_) => "bytea",
+            Self::Bytes(_) | Self::BytesOrNull(_) => "bytea",
             Self::Text(_) | Self::TextOrNull(_) | Self::Json(_) | Self::Date(_) => "text",
-            Self::Int(_) => "bigint",
+            Self::Int(_) | Self::IntOrNull(_) => "bigint",
             Self::Bool(_) => "boolean",
         }
     }
@@ -350,6 +378,9 @@ impl Column {
             Self::IdOrNull(_) => {
                 format!("NULLIF({name}, '00000000-0000-0000-0000-000000000000'::uuid) AS {name}")
             }
+            // Callers have no use for these two.
+            Self::BytesOrNull(_) => format!("NULLIF({name}, ''::bytea) AS {name}"),
+            Self::IntOrNull(_) => format!("NULLIF({name}, '{}'::bigint) AS {name}", i64::MIN),
             // Text that may be null travels as JSON, where null has a form of its own.
             Self::TextOrNull(_) => format!("{name}::jsonb #>> '{{}}' AS {name}"),
             Self::Json(_) => format!("{name}::jsonb AS {name}"),
@@ -370,6 +401,12 @@ impl Column {
                 Value::Uuid(Some(id.unwrap_or(Uuid::nil())))
             }),
             Self::Bytes(values) => array(ArrayType::Bytes, values, |bytes| Value::Bytes(Some(bytes))),
+            Self::BytesOrNull(values) => array(ArrayType::Bytes, values, |bytes| {
+                Value::Bytes(Some(bytes.unwrap_or_default()))
+            }),
+            Self::IntOrNull(values) => array(ArrayType::BigInt, values, |value| {
+                Value::BigInt(Some(value.unwrap_or(i64::MIN)))
+            }),
             Self::Text(values) | Self::Json(values) => array(ArrayType::String, values, text),
             Self::TextOrNull(values) => array(ArrayType::String, values, |value| {
                 text(Json::from(value).to_string())

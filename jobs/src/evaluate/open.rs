@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDateTime;
 use entity::contribution::Contribution;
+use entity::earning::refund::Refund;
 use entity::event::{Event, HELD};
 use entity::id::{EmployerId, Ids, IncentiveId, MemberId};
 use entity::program::ProgramState;
@@ -28,6 +29,8 @@ pub(super) struct Opened<'a> {
     pub failed: Vec<(Event, String)>,
     /// The events that wait for a paused program.
     pub held: Vec<Event>,
+    /// What the events say of orders that points were given for, or will be.
+    pub refunds: Vec<Refund>,
     /// The places of the events that count, as far as anything wants them: those that were not retracted before they came.
     pub counting: Vec<usize>,
 }
@@ -93,6 +96,7 @@ pub(super) fn open<'a>(
         cases: Cases::new(),
         failed: Vec::new(),
         held: Vec::new(),
+        refunds: Vec::new(),
         counting: Vec::new(),
     };
     for (index, event) in events.iter().enumerate() {
@@ -154,7 +158,7 @@ impl<'a> Opened<'a> {
             if event.only_incentive_id.is_some_and(|only| only != incentive) {
                 continue;
             }
-            let contribution = match happening.counts_for(compiled, attributes) {
+            let contribution = match happening.counts_for(catalogue, compiled, attributes) {
                 Ok(Some(contribution)) => contribution,
                 Ok(None) => continue,
                 Err(reason) => {
@@ -171,6 +175,16 @@ impl<'a> Opened<'a> {
                 continue;
             }
             self.add(catalogue, compiled, index, contribution);
+        }
+        for compiled in catalogue.refunded_by(&kind.key) {
+            let incentive = compiled.incentive.id;
+            if event.only_incentive_id.is_some_and(|only| only != incentive) {
+                continue;
+            }
+            match happening.refunds(compiled) {
+                Ok(refund) => self.refunds.extend(refund),
+                Err(reason) => self.fail(ids, event, incentive, reason),
+            }
         }
     }
 

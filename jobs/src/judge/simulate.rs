@@ -7,11 +7,13 @@
 use chrono::NaiveDate;
 use entity::contribution::{Contribution, Role};
 use entity::id::MemberId;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::case::{Case, Known, Verdict};
 use super::{Basis, revokes};
 use crate::catalogue::{Catalogue, Compiled};
+use crate::record::points::{Caps, Gain, gains};
 use crate::rules::{self, Award, Tidied};
 use crate::why::Why;
 
@@ -30,6 +32,8 @@ pub struct Simulated {
     pub award: Award,
     /// What it rests on.
     pub why: Why,
+    /// The points that it would earn, of all categories; none: the incentive gives none.
+    pub points: Option<i64>,
 }
 
 /// Judges what a member has done; at most [`AWARDS_MAX`] awards. An error says why it cannot be judged, or that it is `unwanted` by now.
@@ -38,6 +42,7 @@ pub fn simulate(
     compiled: &Compiled,
     member: MemberId,
     mut contributions: Vec<Contribution>,
+    attributes: &Value,
     unwanted: &CancellationToken,
 ) -> Result<Vec<Simulated>, String> {
     // At one instant, what stops comes first: nothing is earned that would be taken back at once.
@@ -53,6 +58,7 @@ pub fn simulate(
         catalogue,
         compiled,
         member,
+        attributes,
         rows: Vec::new(),
         progress: None,
         awards: Vec::new(),
@@ -64,7 +70,12 @@ pub fn simulate(
         run.judge(step)?;
         run.tidy(next)?;
     }
-    Ok(run.awards)
+    // What an award gets of a cap depends on those before it, and some may have been taken back.
+    let mut caps = Caps::default();
+    for (simulated, gains) in &mut run.awards {
+        simulated.points = gains.as_ref().map(|gains| caps.through(gains));
+    }
+    Ok(run.awards.into_iter().map(|(simulated, _)| simulated).collect())
 }
 
 /// A dry run under way.
@@ -72,9 +83,11 @@ struct Run<'a> {
     catalogue: &'a Catalogue,
     compiled: &'a Compiled,
     member: MemberId,
+    attributes: &'a Value,
     rows: Vec<Contribution>,
     progress: Option<String>,
-    awards: Vec<Simulated>,
+    /// With the points that each would earn before the caps.
+    awards: Vec<(Simulated, Option<Vec<Gain>>)>,
 }
 
 impl Run<'_> {
@@ -108,7 +121,8 @@ impl Run<'_> {
 
     fn note(&mut self, case: &Case<'_>, verdict: Verdict) -> Result<(), String> {
         for revocation in &verdict.revoked {
-            let is_named = |one: &Simulated| revokes(revocation, &one.award.period_key, one.award.ordinal);
+            let is_named =
+                |(one, _): &(Simulated, _)| revokes(revocation, &one.award.period_key, one.award.ordinal);
             if let Some(place) = self.awards.iter().position(is_named) {
                 self.awards.remove(place);
             }
@@ -117,12 +131,25 @@ impl Run<'_> {
             return Err(format!("this would be more than {AWARDS_MAX} awards"));
         }
         if !verdict.awards.is_empty() {
-            for earned in Basis::new(case, &verdict, &self.rows).earned() {
+            let basis = Basis::new(case, &verdict, &self.rows);
+            for earned in basis.earned() {
                 let why = earned.why.as_deref().and_then(Why::read);
-                self.awards.push(Simulated {
+                let ready = self.compiled.ready(earned.version);
+                let gains = ready.filter(|ready| !ready.outcomes.points.is_empty()).map(|_| {
+                    gains(
+                        self.catalogue,
+                        self.compiled,
+                        (earned.version, earned.award.earned_on),
+                        basis.event_of(earned.version, &earned.award),
+                        self.attributes,
+                    )
+                });
+                let simulated = Simulated {
                     award: earned.award,
                     why: why.ok_or_else(|| "what an award rests on cannot be told".to_owned())?,
-                });
+                    points: None,
+                };
+                self.awards.push((simulated, gains));
             }
         }
         for (key, role) in &verdict.roles {

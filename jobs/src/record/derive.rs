@@ -15,7 +15,7 @@ use entity::progress;
 use rust_decimal::Decimal;
 use sea_orm::{ConnectionTrait, DbErr};
 
-use super::{Earned, Lost, Reason, Written};
+use super::{Earned, Lost, Reason, Written, title};
 use crate::catalogue::{Catalogue, Compiled, Employers};
 use crate::judge::{Budgets, CaseKey};
 use crate::outcome::RetractionPolicy;
@@ -73,7 +73,7 @@ pub(super) async fn derive(
         match (found.judge(), own) {
             (Some(award), []) if budgets.allowance(&compiled.program) != Some(0) => {
                 budgets.spend(&compiled.program, 1);
-                earned.extend(award);
+                earned.push(award);
             }
             (Some(_), _) | (None, []) => {}
             (None, own) => {
@@ -239,30 +239,29 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// What is earned by what stands; none: nothing. The inner value is none where there is no achievement to give for it.
-    fn judge(&self) -> Option<Option<Earned>> {
+    /// What is earned by what stands; none: nothing.
+    fn judge(&self) -> Option<Earned> {
         let version = self.compiled.current(self.now)?;
         let ready = version.ready.as_ref().ok()?;
         let evidence = self.evidence();
         let evaluation = self.evaluation(version.number, &evidence)?;
         let award = evaluation.awards.into_iter().next()?;
-        let Some(achievement) = &ready.achievement else {
-            return Some(None);
-        };
         let contributing: Vec<Evidence> = evidence
             .into_iter()
             .filter(|evidence| evidence.day <= award.earned_on)
             .collect();
         let why = self.why(version.number, &ready.incentive, &award, &contributing);
-        Some(Some(Earned {
+        let achievement = ready.outcomes.achievement.as_ref();
+        Some(Earned {
             employer: self.catalogue.employer.clone(),
             incentive: self.compiled.incentive.clone(),
             version: version.number,
             member: self.key.1,
-            title: achievement.title.clone(),
+            title: title(achievement, &self.compiled.incentive),
+            is_hidden: achievement.is_none(),
             award,
             why,
-        }))
+        })
     }
 
     /// What counts: for each of the incentives it is built on the day it was first earned, in the order of the days.

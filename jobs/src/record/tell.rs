@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use entity::achievement;
 use entity::consent::{self, Consent, Purpose};
-use entity::feed::{self, FeedEntryKind, NewEntry};
+use entity::feed::{self, NewEntry, News};
 use entity::grant::{self, Recipient};
 use entity::id::{AchievementId, EmployerId, Ids, MemberId, PartnerId, ProgramId};
 use entity::partner;
@@ -17,15 +17,21 @@ use sea_orm::{ConnectionTrait, DbErr};
 use super::Written;
 use crate::catalogue::Employers;
 
-/// Appends the entries to the feeds and returns the partners whose feeds have grown.
+/// The entries that tell of achievements.
 pub(super) async fn tell(
     connection: &impl ConnectionTrait,
     ids: &Ids,
     employers: &Employers,
     written: &Written,
     now: DateTime<Utc>,
-) -> Result<Vec<PartnerId>, DbErr> {
-    let all: Vec<&achievement::Model> = written.earned.iter().chain(&written.revoked).collect();
+) -> Result<Vec<NewEntry>, DbErr> {
+    let is_shown = |row: &&achievement::Model| !row.hidden;
+    let all: Vec<&achievement::Model> = written
+        .earned
+        .iter()
+        .chain(&written.revoked)
+        .filter(is_shown)
+        .collect();
     if all.is_empty() {
         return Ok(Vec::new());
     }
@@ -48,25 +54,23 @@ pub(super) async fn tell(
     };
     let audience = Audience::new(&recipients, &words, employers);
     let mut entries = Vec::new();
-    for (kind, rows) in [
-        (FeedEntryKind::AchievementEarned, &written.earned),
-        (FeedEntryKind::AchievementRevoked, &written.revoked),
+    for (news, rows) in [
+        (News::Earned as fn(AchievementId) -> News, &written.earned),
+        (News::Revoked, &written.revoked),
     ] {
-        for row in rows {
+        for row in rows.iter().filter(is_shown) {
             for recipient in audience.of(row) {
-                match kind {
-                    FeedEntryKind::AchievementEarned => {
-                        told.insert((row.id, recipient.partner_id));
-                    }
-                    FeedEntryKind::AchievementRevoked if told.contains(&(row.id, recipient.partner_id)) => {}
-                    FeedEntryKind::AchievementRevoked => continue,
+                let news = news(row.id);
+                if matches!(news, News::Earned(_)) {
+                    told.insert((row.id, recipient.partner_id));
+                } else if !told.contains(&(row.id, recipient.partner_id)) {
+                    continue;
                 }
                 entries.push(NewEntry {
                     partner_id: recipient.partner_id,
                     id: ids.next(),
                     employer_id: row.employer_id,
-                    kind,
-                    achievement_id: row.id,
+                    news,
                     member_ref: partner::member_ref(
                         recipient.pairwise_key.expose(),
                         row.employer_id,
@@ -77,12 +81,7 @@ pub(super) async fn tell(
             }
         }
     }
-    if entries.is_empty() {
-        return Ok(Vec::new());
-    }
-    let partners: BTreeSet<PartnerId> = entries.iter().map(|entry| entry.partner_id).collect();
-    feed::append(connection, entries).await?;
-    Ok(partners.into_iter().collect())
+    Ok(entries)
 }
 
 /// Who may know of what.

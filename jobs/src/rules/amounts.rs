@@ -55,6 +55,11 @@ pub(super) struct Sums {
 /// A number counts by its shortest decimal form, which is how it was written; a text that is a decimal number counts as well,
 /// because JSON numbers are cut off at about 15 digits by many senders.
 pub(super) fn read(properties: &Value, path: &[String]) -> Result<Option<Decimal>, Fault> {
+    Ok(decimal(properties, path)?.filter(|amount| *amount > Decimal::ZERO))
+}
+
+/// As [`read`], with zero and what is below it as well.
+pub(super) fn decimal(properties: &Value, path: &[String]) -> Result<Option<Decimal>, Fault> {
     let found = path
         .iter()
         .try_fold(properties, |value, name| value.as_object()?.get(name));
@@ -75,10 +80,7 @@ pub(super) fn read(properties: &Value, path: &[String]) -> Result<Option<Decimal
             Ok(None)
         };
     };
-    if amount <= Decimal::ZERO {
-        return Ok(None);
-    }
-    if amount.scale() > SCALE_MAX || amount >= Decimal::from(AMOUNT_MAX) {
+    if amount > Decimal::ZERO && (amount.scale() > SCALE_MAX || amount >= Decimal::from(AMOUNT_MAX)) {
         return Err(Fault::AmountOutOfRange);
     }
     Ok(Some(amount))

@@ -13,6 +13,10 @@ use chrono::{
 use chrono_tz::{GapInfo, Tz};
 use serde::{Deserialize, Serialize};
 
+mod span;
+
+pub use span::{NoSpan, Span};
+
 /// The steps a streak walks in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

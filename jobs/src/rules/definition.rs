@@ -24,7 +24,7 @@ pub use structure::{
     AchievementsDefinition, CountDefinition, SequenceDefinition, StreakDefinition, StructureDefinition,
     TotalDefinition,
 };
-pub use trigger::{ConditionDefinition, ConditionOp, TriggerDefinition};
+pub use trigger::{ConditionDefinition, ConditionOp, TriggerDefinition, check_conditions};
 
 /// The highest number of awards to count to. Beyond it a limit is `unlimited` by another name.
 const AT_MOST_MAX: u32 = 1_000_000;
@@ -239,8 +239,30 @@ pub fn keeps_progress(old: &Definition, new: &Definition) -> Result<(), String> 
     }
 }
 
+/// Why the property at a bare path can never be a number, by the schema of its event type (`null`: there is none), if it cannot.
+pub fn misfit_as_amount(schema: &Value, path: &str) -> Option<String> {
+    misfit(schema, path, |place| place.misfit_as_amount())
+}
+
+/// Why the property at a bare path can never name anything, by the schema of its event type (`null`: there is none), if it cannot.
+pub fn misfit_as_name(schema: &Value, path: &str) -> Option<String> {
+    misfit(schema, path, |place| place.misfit_as_name())
+}
+
+fn misfit(schema: &Value, path: &str, judge: impl Fn(schema::Place<'_>) -> Option<String>) -> Option<String> {
+    let names = match trigger::names(path) {
+        Ok(names) => names,
+        Err(message) => return Some(message),
+    };
+    trigger::too_long(&names).or_else(|| match schema::find(schema, &names) {
+        Err(name) => Some(format!("the event type has no property `{}` here", shown(name))),
+        Ok(place) => judge(place),
+    })
+}
+
 impl DefinitionFault {
-    fn at(path: &[&str], message: impl Into<String>) -> DefinitionFault {
+    /// A fault at a path.
+    pub fn at(path: &[&str], message: impl Into<String>) -> DefinitionFault {
         DefinitionFault {
             path: path.iter().map(|name| (*name).to_owned()).collect(),
             message: message.into(),

@@ -1,10 +1,11 @@
 //! Registering members: who is new, who has changed, and what they have consented to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::NaiveDate;
 use entity::clock::Timestamp;
 use entity::consent::{self, Consent, Purpose};
+use entity::feed::{NewEntry, News};
 use entity::id::{EmployerId, MemberId, PartnerId};
 use entity::member::{self, Model};
 use entity::{db, employer, partner};
@@ -14,7 +15,7 @@ use serde_json::Value;
 use crate::app::App;
 use crate::auth::access;
 use crate::auth::viewer::Permit;
-use crate::domain::{Error, Fault, FaultCode, Outcome, tenant};
+use crate::domain::{Error, Fault, FaultCode, Outcome, redemption, tenant};
 use crate::validate;
 
 /// Members of one call.
@@ -93,7 +94,7 @@ async fn register_once(
     members: &[Result<Register, Fault>],
 ) -> Outcome<Option<Vec<Registered>>> {
     let now = Timestamp::from(employer.now(app.clock.now()));
-    let employer = employer.id;
+    let (owner, employer) = (employer, employer.id);
     let txn = app.db.write_txn().await?;
     let partners = partners(&*txn, members).await?;
     let before = lock_known(&*txn, employer, members).await?;
@@ -178,11 +179,67 @@ async fn register_once(
     if !updated.is_empty() {
         member::update(&*txn, &updated).await?;
     }
+    let mut entries = Vec::new();
     if !said.is_empty() {
         consent::record(&*txn, &said).await?;
+        entries = tell_gifts(app, &*txn, owner.default_partner_sharing, &said, now).await?;
     }
-    txn.commit().await?;
+    redemption::finish(app, txn, entries).await?;
     Ok(Some(results))
+}
+
+/// What was given to these members and waits untold: the partners that fulfil it are told where by now they may know.
+async fn tell_gifts(
+    app: &App,
+    connection: &impl ConnectionTrait,
+    default: bool,
+    said: &[Consent],
+    now: Timestamp,
+) -> Outcome<Vec<NewEntry>> {
+    let agreed = said
+        .iter()
+        .filter(|word| word.given && word.purpose == Purpose::PartnerSharing);
+    let members: BTreeSet<_> = agreed.map(|word| (word.employer_id, word.member_id)).collect();
+    if members.is_empty() {
+        return Ok(Vec::new());
+    }
+    let untold = entity::redemption::list_untold(connection, &members).await?;
+    if untold.is_empty() {
+        return Ok(Vec::new());
+    }
+    let members: Vec<_> = members.into_iter().collect();
+    let words = consent::list(connection, Purpose::PartnerSharing, &members).await?;
+    let partners: BTreeSet<PartnerId> = untold.iter().map(|row| row.partner_id).collect();
+    let partners: HashMap<_, _> = partner::list_by_ids(connection, partners.into_iter().collect())
+        .await?
+        .into_iter()
+        .map(|row| (row.id, row))
+        .collect();
+    let (mut told, mut entries) = (Vec::new(), Vec::new());
+    for row in untold {
+        let own: Vec<&Consent> = words
+            .iter()
+            .filter(|word| word.member_id == row.member_id)
+            .collect();
+        let allowed = consent::allows(&own, row.partner_id, default);
+        let Some(partner) = partners.get(&row.partner_id).filter(|_| allowed) else {
+            continue;
+        };
+        let name = partner::member_ref(partner.pairwise_key.expose(), row.employer_id, row.member_id);
+        told.push((row.employer_id, row.id, partner.id, name.clone()));
+        entries.push(NewEntry {
+            partner_id: partner.id,
+            id: app.ids.next(),
+            employer_id: row.employer_id,
+            news: News::Requested(row.id),
+            member_ref: name,
+            recorded_at: now,
+        });
+    }
+    if !told.is_empty() {
+        entity::redemption::set_told(connection, &told).await?;
+    }
+    Ok(entries)
 }
 
 /// The members of the call that are known already, locked in the order in which the evaluator locks them, by external id.

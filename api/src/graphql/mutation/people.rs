@@ -34,7 +34,7 @@ pub struct PeopleMutation;
 #[Object]
 impl PeopleMutation {
     /// Erases a member, for good: what identifies it, what it did and how far it was are deleted. Its achievements stay for the counts,
-    /// of nobody; partners keep what they were told, and are not told more. The external id is free again.
+    /// of nobody, and what it waits for is called off; partners keep what they were told, and are told no more than that. The external id is free again.
     /// Scope: `members:write` or `operator`.
     #[graphql(guard = "Requires::<access::EraseMember>::new()")]
     async fn erase_member(

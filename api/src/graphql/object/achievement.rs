@@ -3,9 +3,10 @@
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::NaiveDate;
+use entity::achievement;
 use entity::clock::Timestamp;
+use entity::feed::ToldAchievement;
 use entity::id::{AchievementId, EmployerId, IncentiveId, MemberId, ProgramId};
-use entity::{achievement, feed};
 use jobs::record::Reason;
 use jobs::why::Why;
 
@@ -139,22 +140,22 @@ impl Achievement {
         }
     }
 
-    /// For the partner in whose feed it is.
-    pub fn of_partner(entry: &feed::Entry) -> Self {
+    /// For the partner in whose feed it is, by its name of the member.
+    pub fn of_partner(employer_id: EmployerId, member_ref: &str, told: &ToldAchievement) -> Self {
         Self {
             seen: Seen::ByPartner {
-                member_ref: entry.member_ref.clone(),
+                member_ref: member_ref.to_owned(),
             },
-            employer_id: entry.employer_id,
-            id: entry.achievement_id,
-            incentive_id: entry.incentive_id,
-            program_id: entry.program_id,
-            title: entry.title.clone(),
-            earned_on: entry.earned_on,
-            recorded_at: entry.earned_at,
-            status: entry.status,
-            revoked_at: entry.revoked_at,
-            ordinal: entry.ordinal,
+            employer_id,
+            id: told.id,
+            incentive_id: told.incentive_id,
+            program_id: told.program_id,
+            title: told.title.clone(),
+            earned_on: told.earned_on,
+            recorded_at: told.earned_at,
+            status: told.status,
+            revoked_at: told.revoked_at,
+            ordinal: told.ordinal,
         }
     }
 }
@@ -254,7 +255,8 @@ impl Achievement {
     }
 }
 
-async fn load<K>(
+/// What a loader of the request finds by a key.
+pub(super) async fn load<K>(
     context: &Context<'_>,
     key: K,
 ) -> Result<Option<<Nouns as async_graphql::dataloader::Loader<K>>::Value>, ApiError>

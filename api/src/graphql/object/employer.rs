@@ -5,6 +5,7 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::Days;
 use entity::{employer, event_type, grant, program, refusal};
 
+use super::report::Report;
 use super::{EventType, Member, Program};
 use crate::auth::access;
 use crate::auth::guard::Requires;
@@ -170,6 +171,24 @@ impl Employer {
         let page = Arguments::forward(first, after).page()?;
         let slice = domain::member::list(app(context)?, permit(context)?, self.0.id, page).await?;
         Ok(connection(slice, |row| row.id, Member))
+    }
+
+    /// Sums over all members of what came of the programs, on up to 366 days. Scope: `reports:read`.
+    #[graphql(guard = "Requires::<access::ReadReport>::new()")]
+    async fn report(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The first day.")] from: Date,
+        #[graphql(desc = "The last day.")] to: Date,
+        #[graphql(
+            desc = "The key of the program whose redemptions and achievements are wanted; of all unless given."
+        )]
+        program: Option<String>,
+    ) -> Result<Report, ApiError> {
+        let days = (from.0, to.0);
+        let report =
+            domain::report::read(app(context)?, permit(context)?, &self.0, days, program.as_deref()).await?;
+        Ok(report.into())
     }
 }
 

@@ -3,10 +3,10 @@
 use async_graphql::{Enum, ID, Object, SimpleObject, Union};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use entity::feed;
+use entity::feed::{self, Subject};
 use entity::id::{PartnerId, TypedId};
 
-use super::Achievement;
+use super::{Achievement, Redemption};
 use crate::graphql::error::ApiError;
 use crate::graphql::scalar::{BigInt, DateTime};
 
@@ -19,6 +19,11 @@ pub enum FeedEntryKind {
     /// An achievement was taken back that this feed has told of: the entry has another id and position, the achievement the same id.
     /// It does not come back: who earns it again has a new one.
     AchievementRevoked,
+    /// A member has asked for a reward that the partner fulfils, or was given one. Answer with `fulfilRedemption` or
+    /// `cancelRedemption`.
+    RedemptionRequested,
+    /// A redemption that this feed has told of was called off, by whomever, or has expired: it is no longer to be fulfilled.
+    RedemptionCancelled,
 }
 
 /// An entry of the partner's feed. Polling and the subscription carry the same entries, ids and positions.
@@ -60,7 +65,25 @@ impl FeedEntry {
     /// The achievement it tells of, as it tells it: an entry never changes, so the one of the earning goes on saying `EARNED`. Null for
     /// kinds that tell of something else.
     async fn achievement(&self) -> Option<Achievement> {
-        Some(Achievement::of_partner(&self.entry))
+        match &self.entry.subject {
+            Subject::Achievement(told) => {
+                let (employer, name) = (self.entry.employer_id, &self.entry.member_ref);
+                Some(Achievement::of_partner(employer, name, told))
+            }
+            Subject::Redemption(_) => None,
+        }
+    }
+
+    /// The redemption it tells of, as it tells it: an entry never changes, so the one of the request goes on saying `HELD`; where it
+    /// stands by now says `node`. Null for kinds that tell of something else.
+    async fn redemption(&self) -> Option<Redemption> {
+        match &self.entry.subject {
+            Subject::Redemption(told) => {
+                let (employer, name) = (self.entry.employer_id, &self.entry.member_ref);
+                Some(Redemption::told(employer, name, told))
+            }
+            Subject::Achievement(_) => None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Incentives.
 
+pub mod outcome;
 mod structure;
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
@@ -12,6 +13,8 @@ use crate::domain;
 use crate::graphql::error::ApiError;
 use crate::graphql::scalar::{BigInt, DateTime};
 use crate::graphql::{app, permit};
+use outcome::Outcome;
+pub use structure::Condition;
 use structure::{Limit, Structure, Trigger};
 
 /// How a condition compares.
@@ -84,7 +87,7 @@ pub enum ProgressPolicy {
 /// How much was achieved for an incentive.
 #[derive(SimpleObject)]
 pub struct Tally {
-    /// How many achievements stand.
+    /// How many achievements stand; of an incentive that gives none, how many awards.
     achievement_count: BigInt,
     /// How many different members earned them.
     member_count: BigInt,
@@ -175,6 +178,8 @@ pub struct IncentiveVersion {
     limit: Limit,
     /// What stops it for a member: nothing that happens at the instant of such an event or later counts.
     unless: Vec<Trigger>,
+    /// What follows from an award; empty when what is stored cannot be read.
+    outcomes: Vec<Outcome>,
     /// Events that occur from then on are judged by it, until a newer version is in force; null: from ever.
     effective_from: Option<DateTime>,
     /// What became of what members had done before; null of the first version, before which there is nothing.
@@ -192,6 +197,11 @@ impl IncentiveVersion {
             structure: definition.structure.into(),
             limit: definition.limit.into(),
             unless: definition.unless.into_iter().map(Trigger::from).collect(),
+            outcomes: jobs::outcome::parse(&row.outcomes)
+                .unwrap_or_default()
+                .into_iter()
+                .map(Outcome::from)
+                .collect(),
             effective_from: row.effective_from.map(Into::into),
             progress: (row.version > 1).then_some(if row.restarts {
                 ProgressPolicy::Restart

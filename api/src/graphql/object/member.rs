@@ -4,14 +4,16 @@ use async_graphql::connection::Connection;
 use async_graphql::{Context, ID, Object, SimpleObject};
 use entity::{employer, kept_event, member};
 
-use super::{Achievement, Incentive};
+use super::level::MemberLevel;
+use super::points::PointsBalance;
+use super::{Achievement, Incentive, PointsEntry, Redemption};
 use crate::auth::access;
 use crate::auth::guard::Requires;
 use crate::domain;
 use crate::graphql::connection::{Arguments, Cursor, connection};
 use crate::graphql::error::ApiError;
 use crate::graphql::scalar::{Date, DateTime, Decimal, Json, TimeZone, stored_zone};
-use crate::graphql::{app, permit};
+use crate::graphql::{app, permit, viewer};
 
 /// An event of a member that was evaluated and is kept for the retention of its type.
 #[derive(SimpleObject)]
@@ -168,6 +170,26 @@ impl Member {
         Ok(connection(slice, |row| row.id, node))
     }
 
+    /// What the member has asked for or was given, in the order in which it was. An administrator does not see what sensitive incentives
+    /// gave. Scope: `points:read`, `member:self` or `member:any`.
+    #[graphql(guard = "Requires::<access::ReadMemberRedemptions>::new()")]
+    async fn redemptions(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many, 1 to 100; 20 unless given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+    ) -> Result<Connection<Cursor, Redemption>, ApiError> {
+        let page = Arguments::forward(first, after).page()?;
+        let member = (self.0.employer_id, self.0.id);
+        let slice = domain::redemption::list_of_member(app(context)?, permit(context)?, member, page).await?;
+        let viewer = viewer(context)?;
+        Ok(connection(
+            slice,
+            |row| row.id,
+            |row| Redemption::of(&viewer, row),
+        ))
+    }
+
     /// Why not yet: how far the member is with each incentive of the active and the paused programs, but for retired ones, in the order
     /// of their making. An administrator does not see what is sensitive. Scope: `achievements:read`, `member:self` or `member:any`.
     #[graphql(guard = "Requires::<access::ReadMemberProgress>::new()")]
@@ -187,5 +209,48 @@ impl Member {
                 stopped_from: progress.view.stopped_from.map(DateTime),
             })
             .collect())
+    }
+
+    /// The points of the member, by category: what there is at the instant of asking. What has ended by then is not counted, however
+    /// late it is booked. Scope: `points:read`, `member:self` or `member:any`.
+    #[graphql(guard = "Requires::<access::ReadMemberPoints>::new()")]
+    async fn points(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Only those of this category; of each that the member ever had unless given.")]
+        category: Option<String>,
+    ) -> Result<Vec<PointsBalance>, ApiError> {
+        let permit = permit(context)?;
+        let balances = domain::points::balances(app(context)?, &permit, &self.0, category.as_deref()).await?;
+        let shown = |(category, balance)| PointsBalance::new(category, &balance);
+        Ok(balances.into_iter().map(shown).collect())
+    }
+
+    /// What came and went of the member's points, newest first. An administrator sees of what is sensitive how much and when, but not
+    /// what for. Scope: `points:read`, `member:self` or `member:any`.
+    #[graphql(guard = "Requires::<access::ReadMemberPointsHistory>::new()")]
+    async fn points_history(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many, 1 to 100; 20 unless given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor, that is, earlier ones.")] after: Option<String>,
+        #[graphql(desc = "Only those of this category; of all unless given.")] category: Option<String>,
+    ) -> Result<Connection<Cursor, PointsEntry>, ApiError> {
+        let page = Arguments::forward(first, after).page()?;
+        let (app, permit) = (app(context)?, permit(context)?);
+        let slice = domain::points::history(app, permit, &self.0, category.as_deref(), page).await?;
+        Ok(connection(slice, |entry| entry.line.id, PointsEntry))
+    }
+
+    /// Where the member stands among the levels of a program. Null: there is no such program, or it has no levels.
+    /// Scope: `points:read`, `member:self` or `member:any`.
+    #[graphql(guard = "Requires::<access::ReadMemberLevel>::new()")]
+    async fn level(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The key of the program.")] program: String,
+    ) -> Result<Option<MemberLevel>, ApiError> {
+        let stand = domain::level::of_member(app(context)?, permit(context)?, &self.0, &program).await?;
+        Ok(stand.map(MemberLevel::from))
     }
 }

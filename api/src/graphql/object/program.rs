@@ -1,11 +1,16 @@
 //! Programs.
 
+use async_graphql::connection::Connection;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
-use entity::{incentive, program};
+use entity::{boost, incentive, program};
 
-use super::Incentive;
+use super::boost::Boost;
+use super::level::LevelScheme;
+use super::{Incentive, Reward};
 use crate::auth::access;
 use crate::auth::guard::Requires;
+use crate::domain;
+use crate::graphql::connection::{Arguments, Cursor, connection};
 use crate::graphql::error::ApiError;
 use crate::graphql::scalar::{BigInt, Date, DateTime, TimeZone, stored_zone};
 use crate::graphql::{app, permit};
@@ -116,5 +121,35 @@ impl Program {
         permit::<access::ListIncentives>(context)?;
         let rows = incentive::list_of_program(app(context)?.db.read(), self.0.employer_id, self.0.id).await?;
         Ok(rows.into_iter().map(Incentive).collect())
+    }
+
+    /// Its rewards, retired ones too, in the order of their making.
+    /// Scope: `programs:read`, `member:self`, `member:any` or `operator`.
+    #[graphql(guard = "Requires::<access::ListRewards>::new()")]
+    async fn rewards(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many, 1 to 100; 20 unless given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+    ) -> Result<Connection<Cursor, Reward>, ApiError> {
+        let page = Arguments::forward(first, after).page()?;
+        let program = (self.0.employer_id, self.0.id);
+        let slice = domain::reward::list(app(context)?, permit(context)?, program, page).await?;
+        Ok(connection(slice, |row| row.id, Reward))
+    }
+
+    /// Its boosts, those that are over too, in the order of their making. Scope: `programs:read` or `operator`.
+    #[graphql(guard = "Requires::<access::ListBoosts>::new()")]
+    async fn boosts(&self, context: &Context<'_>) -> Result<Vec<Boost>, ApiError> {
+        permit::<access::ListBoosts>(context)?;
+        let rows = boost::list_of_program(app(context)?.db.read(), self.0.employer_id, self.0.id).await?;
+        Ok(rows.into_iter().map(Boost::from).collect())
+    }
+
+    /// Its levels; null: it has none. Scope: `programs:read` or `operator`.
+    #[graphql(guard = "Requires::<access::ListLevels>::new()")]
+    async fn levels(&self, context: &Context<'_>) -> Result<Option<LevelScheme>, ApiError> {
+        let found = domain::level::find(app(context)?, permit(context)?, &self.0).await?;
+        found.map(LevelScheme::read).transpose()
     }
 }

@@ -4,16 +4,21 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Object};
+use entity::feed::Subject;
 use entity::id::EmployerId;
-use entity::{achievement, employer, feed, incentive, member, program};
+use entity::id::PartnerId;
+use entity::{achievement, employer, feed, incentive, member, program, redemption, reward};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::auth::access::{self, Operation};
 use crate::auth::guard::Requires;
 use crate::auth::viewer::Viewer;
 use crate::domain::achievement::{is_somebody, sees_sensitive};
+use crate::domain::points;
 use crate::graphql::error::ApiError;
-use crate::graphql::object::{Achievement, Employer, FeedEntry, Incentive, Member, Node, Program};
+use crate::graphql::object::{
+    Achievement, Employer, FeedEntry, Incentive, Member, Node, PointsEntry, Program, Redemption, Reward,
+};
 use crate::graphql::{app, permit, viewer};
 
 /// Things by their global id.
@@ -50,19 +55,42 @@ async fn find(db: &impl ConnectionTrait, viewer: &Arc<Viewer>, id: &str) -> Resu
     }
     match (viewer.employer(), viewer.partner()) {
         (Some(employer), _) => find_of_employer(db, viewer, employer, id).await,
-        (None, Some(partner)) if may::<access::ReadFeed>(viewer) => {
-            if let Ok(id) = id.parse() {
-                let found = feed::find(db, partner, id).await?;
-                return Ok(found.map(|entry| Node::FeedEntry(FeedEntry { partner, entry })));
-            }
-            if let Ok(id) = id.parse() {
-                let found = feed::find_of_achievement(db, partner, id).await?;
-                return Ok(found.map(|entry| Node::Achievement(Achievement::of_partner(&entry))));
-            }
-            Ok(None)
-        }
+        (None, Some(partner)) => find_of_partner(db, viewer, partner, id).await,
         _ => Ok(None),
     }
+}
+
+async fn find_of_partner(
+    db: &impl ConnectionTrait,
+    viewer: &Arc<Viewer>,
+    partner: PartnerId,
+    id: &str,
+) -> Result<Option<Node>, DbErr> {
+    let reads = may::<access::ReadFeed>(viewer);
+    if let (Ok(id), true) = (id.parse(), reads) {
+        let found = feed::find(db, partner, id).await?;
+        return Ok(found.map(|entry| Node::FeedEntry(FeedEntry { partner, entry })));
+    }
+    if let (Ok(id), true) = (id.parse(), reads) {
+        let found = feed::find_of_achievement(db, partner, id).await?;
+        return Ok(found.and_then(|entry| match &entry.subject {
+            Subject::Achievement(told) => {
+                let seen = Achievement::of_partner(entry.employer_id, &entry.member_ref, told);
+                Some(Node::Achievement(seen))
+            }
+            Subject::Redemption(_) => None,
+        }));
+    }
+    let fulfils = reads || may::<access::FulfilRedemption>(viewer);
+    if let (Ok(id), true) = (id.parse(), fulfils) {
+        let found = redemption::find_of_partner(db, partner, id).await?;
+        return Ok(found.map(|row| Node::Redemption(Redemption::of(viewer, row))));
+    }
+    if let (Ok(id), true) = (id.parse(), fulfils) {
+        let found = reward::find_of_partner(db, partner, id).await?;
+        return Ok(found.map(|row| Node::Reward(Reward(row))));
+    }
+    Ok(None)
 }
 
 async fn find_of_employer(
@@ -99,6 +127,25 @@ async fn find_of_employer(
         return Ok(found
             .filter(visible)
             .map(|row| Node::Achievement(Achievement::of_employer(row))));
+    }
+    if let (Ok(id), true) = (id.parse(), may::<access::ReadReward>(viewer)) {
+        return Ok(reward::find(db, employer, id)
+            .await?
+            .map(|row| Node::Reward(Reward(row))));
+    }
+    if let (Ok(id), true) = (id.parse(), may::<access::ReadMemberRedemptions>(viewer)) {
+        let found = redemption::find(db, employer, id).await?;
+        let visible = |row: &redemption::Model| {
+            viewer.member().is_none_or(|own| own == row.member_id)
+                && (!row.sensitive || sees_sensitive(viewer))
+        };
+        return Ok(found
+            .filter(visible)
+            .map(|row| Node::Redemption(Redemption::of(viewer, row))));
+    }
+    if let (Ok(id), true) = (id.parse(), may::<access::ReadMemberPointsHistory>(viewer)) {
+        let found = points::find_entry(db, viewer, employer, id).await?;
+        return Ok(found.map(|entry| Node::PointsEntry(PointsEntry(entry))));
     }
     Ok(None)
 }

@@ -44,7 +44,8 @@ pub struct SimulatedAward {
     earned_on: Date,
     /// Counts 1, 2, 3 inside the window of the draft's limit.
     ordinal: u32,
-    /// The points that come with it: always null until points can be an outcome.
+    /// The points that come with it, of all categories, by the boosts and caps of the program and the incentive; null: the incentive
+    /// gives none. Refunds are not simulated: each event is an order of its own.
     points: Option<BigInt>,
     /// Why it would be earned.
     why: Explanation,
@@ -84,7 +85,7 @@ impl SimulationQuery {
             member: award.member,
             earned_on: Date(award.simulated.award.earned_on),
             ordinal: award.simulated.award.ordinal,
-            points: None,
+            points: award.simulated.points.map(BigInt),
             why: award.simulated.why.into(),
         };
         Ok(Simulation {

@@ -59,6 +59,10 @@ impl Example {
                 "Mutation.replayDeadEvents",
                 r#"mutation { replayDeadEvents(input: {ids: ["evt_01ARZ3NDEKTSV4RRFFQ69G5FAV"]}) { replayedCount userErrors { code } } }"#,
             ),
+            plain(
+                "Mutation.adjustPoints",
+                r#"mutation { adjustPoints(input: {employer: "{employer}", member: "none", amount: 1, reason: "Because", idempotencyKey: "a"}) { entryId userErrors { code path } } }"#,
+            ),
             plain("Query.employers", "{ employers { nodes { key } } }"),
             plain("Query.partners", "{ partners { nodes { key } } }"),
             plain("Query.clients", "{ clients { nodes { clientId } } }"),
@@ -108,6 +112,20 @@ impl Example {
                 }) { incentive { key } userErrors { code path } } }"#,
             ),
             plain(
+                "Mutation.createBoost",
+                r#"mutation { createBoost(input: {employer: "{employer}", program: "wellbeing", key: "double", name: "Double", multiplier: "2",
+                    startsOn: "2026-12-01", endsOn: "2026-12-31"}) { boost { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.endBoost",
+                r#"mutation { endBoost(input: {employer: "{employer}", program: "wellbeing", key: "double"}) { boost { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.setLevels",
+                r#"mutation { setLevels(input: {employer: "{employer}", program: "wellbeing", window: YEAR,
+                    levels: [{key: "gold", name: "Gold", atLeast: 100}]}) { levels { category } userErrors { code path } } }"#,
+            ),
+            plain(
                 "Query.simulate",
                 r#"{ simulate(input: {employer: "{employer}", events: [], incentive: {program: "wellbeing", key: "new", name: "New",
                     trigger: {eventType: "meditation.completed"}, structure: {immediate: true}, outcomes: [{achievement: {title: "T"}}]
@@ -138,6 +156,30 @@ impl Example {
                 carriers: &[],
             },
             Self {
+                field: "Program.boosts",
+                document: "{ viewer { employer { programs { boosts { key } } } } }",
+                without_employer: Some(
+                    r#"{ program(employer: "{employer}", key: "wellbeing") { boosts { key } } }"#,
+                ),
+                carriers: &[],
+            },
+            Self {
+                field: "Program.levels",
+                document: "{ viewer { employer { programs { levels { category } } } } }",
+                without_employer: Some(
+                    r#"{ program(employer: "{employer}", key: "wellbeing") { levels { category } } }"#,
+                ),
+                carriers: &[],
+            },
+            Self {
+                field: "Employer.report",
+                document: r#"{ viewer { employer { report(from: "2026-11-01", to: "2026-11-30") { liability { category } } } } }"#,
+                without_employer: Some(
+                    r#"{ employer(key: "{employer}") { report(from: "2026-11-01", to: "2026-11-30") { liability { category } } } }"#,
+                ),
+                carriers: &[Scope::Operator],
+            },
+            Self {
                 field: "Incentive.version",
                 document: r#"{ achievements(filter: {employer: "{employer}"}) { nodes { incentive { version { number } } } } }"#,
                 without_employer: Some(
@@ -156,6 +198,52 @@ impl Example {
                 document: r#"{ achievements(filter: {employer: "{employer}"}) { nodes { incentive { tally { memberCount } } } } }"#,
                 without_employer: None,
                 carriers: &[Scope::AchievementsRead, Scope::MemberSelf],
+            },
+            plain(
+                "Mutation.createReward",
+                r#"mutation { createReward(input: {employer: "{employer}", program: "wellbeing", key: "new", name: "New", price: 1}) { reward { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.updateReward",
+                r#"mutation { updateReward(input: {employer: "{employer}", reward: "mug", name: "Mug"}) { reward { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.retireReward",
+                r#"mutation { retireReward(input: {employer: "{employer}", reward: "mug"}) { reward { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Query.reward",
+                r#"{ reward(employer: "{employer}", key: "mug") { key name } }"#,
+            ),
+            Self {
+                field: "Program.rewards",
+                document: r#"{ achievements(filter: {employer: "{employer}"}) { nodes { program { rewards { nodes { key } } } } } }"#,
+                without_employer: None,
+                carriers: &[Scope::AchievementsRead],
+            },
+            Self {
+                field: "Reward.redeemed",
+                document: r#"{ reward(employer: "{employer}", key: "mug") { redeemed } }"#,
+                without_employer: None,
+                carriers: &[Scope::RedemptionsWrite, Scope::MemberSelf],
+            },
+            plain(
+                "Mutation.redeemReward",
+                r#"mutation { redeemReward(input: {employer: "{employer}", member: "ada", reward: "mug", idempotencyKey: "k"}) { redemption { id } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.fulfilRedemption",
+                r#"mutation { fulfilRedemption(input: {employer: "{employer}", redemption: "rdm_01ARZ3NDEKTSV4RRFFQ69G5FAV"}) { redemption { id } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.cancelRedemption",
+                r#"mutation { cancelRedemption(input: {employer: "{employer}", redemption: "rdm_01ARZ3NDEKTSV4RRFFQ69G5FAV", reason: "r"}) { redemption { id } userErrors { code path } } }"#,
+            ),
+            Self {
+                field: "Member.redemptions",
+                document: r#"{ member(employer: "{employer}", externalId: "ada") { redemptions { nodes { id } } } }"#,
+                without_employer: None,
+                carriers: &[Scope::MembersRead],
             },
             plain(
                 "Mutation.registerMembers",
@@ -206,6 +294,24 @@ impl Example {
             Self {
                 field: "Member.progress",
                 document: r#"{ member(employer: "{employer}", externalId: "ada") { progress { earned } } }"#,
+                without_employer: None,
+                carriers: &[Scope::MembersRead],
+            },
+            Self {
+                field: "Member.points",
+                document: r#"{ member(employer: "{employer}", externalId: "ada") { points { available } } }"#,
+                without_employer: None,
+                carriers: &[Scope::MembersRead],
+            },
+            Self {
+                field: "Member.pointsHistory",
+                document: r#"{ member(employer: "{employer}", externalId: "ada") { pointsHistory { nodes { amount } } } }"#,
+                without_employer: None,
+                carriers: &[Scope::MembersRead],
+            },
+            Self {
+                field: "Member.level",
+                document: r#"{ member(employer: "{employer}", externalId: "ada") { level(program: "wellbeing") { points } } }"#,
                 without_employer: None,
                 carriers: &[Scope::MembersRead],
             },

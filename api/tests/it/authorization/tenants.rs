@@ -44,7 +44,11 @@ async fn world(app: &TestApp) -> World<'_> {
     world
         .incentive(streak_input("first", 1, json!({"once": true})))
         .await;
+    world
+        .reward(json!({"key": "mug", "price": 0, "fulfilledBy": "spa"}))
+        .await;
     world.members(&["ada", "bob"]).await;
+    world.redeemed("ada", "mug", "k1").await;
     world
         .did([
             event("e1", "ada", "2026-11-21T10:00:00Z"),
@@ -76,12 +80,13 @@ async fn another_employers_keys_answer_like_keys_that_never_were(app: &TestApp) 
     for document in [
         r#"{ program(key: "{}") { key } }"#,
         r#"{ member(externalId: "{}") { id } }"#,
+        r#"{ reward(key: "{}") { key } }"#,
         r#"{ achievements(filter: {member: "{}"}) { nodes { id } } }"#,
         r#"{ achievements(filter: {program: "{}"}) { nodes { id } } }"#,
         r#"{ achievements(filter: {incentive: "{}"}) { nodes { id } } }"#,
     ] {
         let mut answers = Vec::new();
-        for key in ["wellbeing", "ada", "first", "missing"] {
+        for key in ["wellbeing", "ada", "first", "mug", "missing"] {
             answers.push(masked(
                 &stranger.ask(&document.replace("{}", key), json!({})).await,
             ));
@@ -101,7 +106,8 @@ async fn node(caller: &Caller<'_>, id: &str) -> (Answer, Value) {
 
 /// Ids of everything that has one, each found by whoever it belongs to.
 async fn ids(world: &World<'_>) -> Vec<String> {
-    let query = "{ employer { id programs { id incentives { id } } members { nodes { id achievements { nodes { id } } } } } }";
+    let query = "{ employer { id programs { id incentives { id } rewards { nodes { id } } }
+        members { nodes { id achievements { nodes { id } } redemptions { nodes { id } } } } } }";
     let data = world.by(EVERYTHING).data(query, json!({})).await;
     let mut ids = Vec::new();
     collect(&data, &mut ids);
@@ -135,7 +141,7 @@ fn never(id: &str) -> String {
 async fn another_tenants_ids_answer_like_ids_that_never_were(app: &TestApp) {
     let world = world(app).await;
     let ids = ids(&world).await;
-    assert!(ids.len() >= 9, "{ids:?}");
+    assert!(ids.len() >= 12, "{ids:?}");
     let gym = app
         .operator()
         .change(

@@ -8,28 +8,41 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 /// Every table of the schema, by name.
-pub const TABLES: [&str; 22] = [
+pub const TABLES: [&str; 35] = [
     "achievement",
+    "boost",
     "client",
     "consent",
     "contribution",
     "dead_event",
+    "earning",
     "employer",
     "event",
     "event_type",
     "feed_entry",
     "feed_head",
+    "idempotency",
     "incentive",
     "incentive_version",
     "kept_event",
+    "level_scheme",
     "member",
     "partner",
     "partner_grant",
+    "points_account",
+    "points_adjustment",
+    "points_cap",
+    "points_entry",
+    "points_lot",
+    "points_posting",
     "program",
     "progress",
     "receipt",
+    "redemption",
+    "refund",
     "refusal",
     "retraction",
+    "reward",
     "signing_key",
 ];
 

@@ -79,6 +79,20 @@ impl<'a> Place<'a> {
         (!can_be).then(|| format!("the property is {}, which cannot be added up", kinds.join(" or ")))
     }
 
+    /// Why what stands here can never name anything, if it cannot: names are texts and numbers.
+    pub fn misfit_as_name(&self) -> Option<String> {
+        let kinds = self.kinds()?;
+        let can_be = kinds
+            .iter()
+            .any(|kind| matches!(*kind, "number" | "integer" | "string"));
+        (!can_be).then(|| {
+            format!(
+                "the property is {}, which is no name of anything",
+                kinds.join(" or ")
+            )
+        })
+    }
+
     /// The place of a property of this object, if it can have one of that name.
     fn inside(self, name: &str) -> Option<Place<'a>> {
         let anything = Some(Place { schema: None, ..self });

@@ -130,6 +130,19 @@ impl TriggerDefinition {
     }
 }
 
+/// What is wrong in themselves with conditions that belong to no one event type. The paths of faults begin at the input's `where`.
+pub fn check_conditions(conditions: &[ConditionDefinition]) -> Vec<DefinitionFault> {
+    if conditions.len() > CONDITIONS_MAX {
+        let message = format!("at most {CONDITIONS_MAX} conditions, not {}", conditions.len());
+        return vec![DefinitionFault::at(&["where"], message)];
+    }
+    let of = |(place, condition): (usize, &ConditionDefinition)| match condition.compile() {
+        Ok(condition) => in_condition(place, too_long_in(&condition).into_iter().collect()),
+        Err(found) => in_condition(place, found),
+    };
+    conditions.iter().enumerate().flat_map(of).collect()
+}
+
 /// Faults of a condition, as seen from its trigger.
 fn in_condition(place: usize, faults: Vec<DefinitionFault>) -> Vec<DefinitionFault> {
     under(&["where", &place.to_string()], faults)
@@ -189,7 +202,7 @@ fn misfit(condition: &Condition, schema: &Value) -> Option<DefinitionFault> {
 }
 
 impl ConditionDefinition {
-    fn compile(&self) -> Result<Condition, Vec<DefinitionFault>> {
+    pub(in crate::rules) fn compile(&self) -> Result<Condition, Vec<DefinitionFault>> {
         let path = self
             .parse_path()
             .map_err(|message| DefinitionFault::at(&["path"], message));

@@ -1,9 +1,9 @@
 //! The inputs of incentives, and their translation.
 
+mod outcome;
 mod structure;
 
-use async_graphql::{Enum, InputObject, MaybeUndefined, OneofObject};
-use jobs::outcome::{AchievementOutcome, RetractionPolicy as RulePolicy};
+use async_graphql::{InputObject, MaybeUndefined, OneofObject};
 use jobs::rules::definition::{Definition, LimitDefinition};
 
 use crate::domain::Fault;
@@ -11,6 +11,8 @@ use crate::domain::incentive::{Create, Publish, Rule};
 use crate::graphql::mutation::given;
 use crate::graphql::object::incentive::{ProgressPolicy, Window};
 use crate::graphql::scalar::DateTime;
+use outcome::OutcomeInput;
+pub use structure::ConditionInput;
 use structure::{StructureInput, TriggerInput, triggers};
 
 /// A new incentive.
@@ -35,7 +37,7 @@ pub struct CreateIncentiveInput {
     /// What stops it for a member, at most 20 triggers: nothing that happens at the instant of such an event or later counts, and
     /// what was earned by it goes by the outcome's policy, also when the event arrives late.
     unless: Option<Vec<TriggerInput>>,
-    /// What follows from an award: one achievement.
+    /// What follows from an award, 1 to 10 outcomes.
     outcomes: Vec<OutcomeInput>,
 }
 
@@ -59,7 +61,7 @@ pub struct PublishIncentiveInput {
     /// What stops it for a member, at most 20 triggers: nothing that happens at the instant of such an event or later counts, and
     /// what was earned by it goes by the outcome's policy, also when the event arrives late.
     unless: Option<Vec<TriggerInput>>,
-    /// What follows from an award: one achievement.
+    /// What follows from an award, 1 to 10 outcomes.
     outcomes: Vec<OutcomeInput>,
     /// Events that occur from then on are judged by this version; from now on unless given. Not in the past, and after the version
     /// before came into force.
@@ -89,37 +91,6 @@ pub enum LimitInput {
     OncePer(Window),
     /// `true`: every time.
     Unlimited(bool),
-}
-
-/// What follows from an award.
-#[derive(OneofObject)]
-pub enum OutcomeInput {
-    /// The member has an achievement, and the partners learn of it.
-    Achievement(AchievementOutcomeInput),
-}
-
-/// An achievement as the member and the partners see it.
-#[derive(InputObject)]
-pub struct AchievementOutcomeInput {
-    /// What the member is congratulated on, 1 to 200 characters.
-    title: String,
-    /// More about it, at most 2,000 characters.
-    description: Option<String>,
-    /// What becomes of it when events that it was earned by are retracted. Unless given: `KEEP` where an event type of the incentive
-    /// is sensitive, else `REVOKE`.
-    on_retraction: Option<RetractionPolicy>,
-}
-
-/// What becomes of an outcome when events that it was earned by are retracted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[graphql(remote = "RulePolicy")]
-pub enum RetractionPolicy {
-    /// It stays.
-    Keep,
-    /// It is revoked unless it was used. An achievement is never used: it is revoked.
-    RevokeIfUnused,
-    /// It is revoked.
-    Revoke,
 }
 
 impl CreateIncentiveInput {
@@ -177,14 +148,7 @@ fn rule(
         limit: limit.map_or(Ok(LimitDefinition::Once), LimitInput::definition)?,
         unless: triggers(unless.unwrap_or_default()),
     };
-    let outcomes = outcomes
-        .into_iter()
-        .map(|OutcomeInput::Achievement(outcome)| AchievementOutcome {
-            title: outcome.title,
-            description: outcome.description,
-            on_retraction: outcome.on_retraction.map(Into::into),
-        })
-        .collect();
+    let outcomes = outcomes.into_iter().map(OutcomeInput::outcome).collect();
     Ok(Rule { definition, outcomes })
 }
 

@@ -2,7 +2,7 @@
 
 use async_graphql::SimpleObject;
 use chrono::TimeDelta;
-use jobs::rules::definition::{LimitDefinition, StructureDefinition, TriggerDefinition};
+use jobs::rules::definition::{ConditionDefinition, LimitDefinition, StructureDefinition, TriggerDefinition};
 
 use super::{ConditionOp, Period, Window};
 use crate::graphql::scalar::{Decimal, Duration, Json};
@@ -108,19 +108,21 @@ pub struct Limit {
     unlimited: Option<bool>,
 }
 
+impl From<ConditionDefinition> for Condition {
+    fn from(condition: ConditionDefinition) -> Self {
+        Self {
+            path: condition.path,
+            op: condition.op.into(),
+            value: condition.value.map(Json),
+        }
+    }
+}
+
 impl From<TriggerDefinition> for Trigger {
     fn from(trigger: TriggerDefinition) -> Self {
         Self {
             event_type: trigger.event_type,
-            r#where: trigger
-                .conditions
-                .into_iter()
-                .map(|condition| Condition {
-                    path: condition.path,
-                    op: condition.op.into(),
-                    value: condition.value.map(Json),
-                })
-                .collect(),
+            r#where: trigger.conditions.into_iter().map(Condition::from).collect(),
         }
     }
 }

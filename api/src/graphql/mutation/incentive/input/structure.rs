@@ -113,21 +113,27 @@ pub fn triggers(inputs: Vec<TriggerInput>) -> Vec<TriggerDefinition> {
     inputs.into_iter().map(TriggerInput::definition).collect()
 }
 
+impl ConditionInput {
+    /// The condition as the rules know it.
+    pub fn definition(self) -> ConditionDefinition {
+        ConditionDefinition {
+            path: self.path,
+            op: self.op.into(),
+            value: self.value.map(|value| value.0),
+        }
+    }
+}
+
 impl TriggerInput {
     /// The trigger as the rules know it.
     pub fn definition(self) -> TriggerDefinition {
-        let condition = |condition: ConditionInput| ConditionDefinition {
-            path: condition.path,
-            op: condition.op.into(),
-            value: condition.value.map(|value| value.0),
-        };
         TriggerDefinition {
             event_type: self.event_type,
             conditions: self
                 .r#where
                 .unwrap_or_default()
                 .into_iter()
-                .map(condition)
+                .map(ConditionInput::definition)
                 .collect(),
         }
     }

@@ -1,0 +1,166 @@
+//! Points of members, for whoever may see them.
+//!
+//! A member's own token and the mobile backend see everything. An administrator sees what came and went and when, but not what for where
+//! that is sensitive.
+
+use std::collections::BTreeMap;
+
+use entity::id::{EmployerId, PointsEntryId};
+use entity::ledger::EntryKind;
+use entity::ledger::read::{self, Balance, Line};
+use entity::page::{Page, Slice};
+use entity::{employer, member};
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::achievement::{require_within, sees_sensitive};
+use super::{Error, Fault, FaultCode, Outcome, tenant};
+use crate::app::App;
+use crate::auth::access;
+use crate::auth::viewer::{Permit, Viewer};
+use crate::validate;
+
+/// An entry as one viewer may see it.
+pub struct Entry {
+    /// The entry, without what it is about where that is confidential.
+    pub line: Line,
+    /// Why, in the words of whoever looks at an account.
+    pub reason: String,
+}
+
+/// The balances of a member, by category; of one where one is given. None of a member who was erased.
+pub async fn balances(
+    app: &App,
+    permit: &Permit<access::ReadMemberPoints>,
+    member: &member::Model,
+    category: Option<&str>,
+) -> Outcome<BTreeMap<String, Balance>> {
+    require_within(permit, member.employer_id, Some(member.id))?;
+    if member.erased_at.is_some() {
+        return Ok(BTreeMap::new());
+    }
+    let db = app.db.read();
+    let gone = Error::Internal("a member without an employer");
+    let employer = employer::find(db, member.employer_id).await?.ok_or(gone)?;
+    let now = employer.now(app.clock.now()).into();
+    Ok(read::balances(db, (employer.id, member.id), category, now).await?)
+}
+
+/// The member of this external id, with its balances, as one page of its own; none where this viewer may not see it.
+pub async fn find(
+    app: &App,
+    permit: &Permit<access::ReadMemberPoints>,
+    external_id: &str,
+) -> Outcome<Option<BTreeMap<String, Balance>>> {
+    let viewer = permit.viewer();
+    if !validate::is_external_id(external_id) {
+        return Ok(None);
+    }
+    let employer = match tenant::resolve_id(app.db.read(), viewer, None).await {
+        Ok(employer) => employer,
+        Err(Error::Refused(faults)) if faults.iter().all(|fault| fault.code == FaultCode::NotFound) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let found = member::find_by_external_id(app.db.read(), employer, external_id).await?;
+    match found.filter(|member| viewer.member().is_none_or(|own| own == member.id)) {
+        Some(member) => balances(app, permit, &member, None).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// A page of a member's entries, newest first. None of a member who was erased.
+pub async fn history(
+    app: &App,
+    permit: Permit<access::ReadMemberPointsHistory>,
+    member: &member::Model,
+    category: Option<&str>,
+    page: Page<PointsEntryId>,
+) -> Outcome<Slice<Entry>> {
+    require_within(&permit, member.employer_id, Some(member.id))?;
+    if member.erased_at.is_some() {
+        return Ok(Slice {
+            rows: Vec::new(),
+            has_previous: false,
+            has_next: false,
+        });
+    }
+    let slice = read::history(app.db.read(), (member.employer_id, member.id), category, page).await?;
+    let viewer = permit.viewer();
+    Ok(Slice {
+        rows: slice.rows.into_iter().map(|line| shown(line, viewer)).collect(),
+        has_previous: slice.has_previous,
+        has_next: slice.has_next,
+    })
+}
+
+/// The employer's entry of this id, as far as this viewer may see it.
+pub async fn find_entry(
+    connection: &impl ConnectionTrait,
+    viewer: &Viewer,
+    employer: EmployerId,
+    id: PointsEntryId,
+) -> Result<Option<Entry>, DbErr> {
+    let found = read::line(connection, employer, id).await?;
+    Ok(found
+        .filter(|line| viewer.member().is_none_or(|own| own == line.member_id))
+        .map(|line| shown(line, viewer)))
+}
+
+fn shown(line: Line, viewer: &Viewer) -> Entry {
+    if line.sensitive && !sees_sensitive(viewer) {
+        let line = Line {
+            incentive_id: None,
+            incentive_name: None,
+            redemption_id: None,
+            quantity: None,
+            reward_name: None,
+            reason: None,
+            ..line
+        };
+        return Entry {
+            line,
+            reason: "Confidential".to_owned(),
+        };
+    }
+    let reason = reason(&line);
+    Entry { line, reason }
+}
+
+/// Why an account has changed.
+fn reason(line: &Line) -> String {
+    let of = |what: &str, name: &Option<String>| match name {
+        Some(name) => format!("{what}: {name}"),
+        None => what.to_owned(),
+    };
+    match line.kind {
+        EntryKind::Earned => line.incentive_name.clone().unwrap_or_else(|| "Earned".to_owned()),
+        EntryKind::ClawedBack => of("Taken back", &line.incentive_name),
+        EntryKind::Adjusted => line.reason.clone().unwrap_or_else(|| "Correction".to_owned()),
+        EntryKind::Redeemed => {
+            let quantity = line.quantity.unwrap_or(1);
+            let reward = line
+                .reward_name
+                .as_ref()
+                .map(|name| format!("{quantity} × {name}"));
+            of("Redeemed", &reward)
+        }
+        EntryKind::Returned => of("Returned", &line.reward_name),
+        EntryKind::Expired => "Expired".to_owned(),
+    }
+}
+
+/// A category of points, as an input names it.
+pub fn check_category(path: &[&str], category: &str, faults: &mut Vec<Fault>) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let starts = category
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if !starts || !category.bytes().all(plain) || category.len() > 63 {
+        faults.push(Fault::invalid(
+            path,
+            "a category is 1 to 63 of A-Z, a-z, 0-9, `.`, `_` and `-`, and starts with a letter or digit",
+        ));
+    }
+}
