@@ -10,7 +10,7 @@ use entity::clock::{Clock, Timestamp};
 use entity::db::Kind;
 use sea_orm::prelude::Uuid;
 use sea_orm::{ConnectionTrait, Statement};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::Scale;
@@ -142,7 +142,7 @@ impl Bench {
             let query = "mutation($input: RedeemRewardInput!) { redeemReward(input: $input) { redemption { status } userErrors { code } } }";
             let answer = client.query(query, json!({"input": input})).await?;
             let status = &answer["redeemReward"]["redemption"]["status"];
-            ensure!(*status == Value::from("HELD"), "not redeemed: {answer}");
+            ensure!(status == "HELD", "not redeemed: {answer}");
             anyhow::Ok(())
             }
         })
