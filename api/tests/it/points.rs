@@ -1,5 +1,6 @@
 //! Points that members earn: how many, what for, and what is taken back.
 
+mod order;
 mod refunds;
 
 use std::collections::BTreeMap;
