@@ -118,7 +118,7 @@ async fn redeem_once(app: &App, viewer: &Viewer, input: &Redeem) -> Outcome<Mode
         reward,
         points: points_spent,
         account,
-    } = asked.judge(app, &*txn, &input.reward).await?;
+    } = asked.judge(app, &*txn, &input.reward, Depth::Lots).await?;
     if let Some((key, mut ledger)) = account {
         let account = ledger
             .account(&key)
@@ -184,7 +184,7 @@ async fn redeem_once(app: &App, viewer: &Viewer, input: &Redeem) -> Outcome<Mode
 async fn refuse_early(app: &App, viewer: &Viewer, input: &Redeem) -> Outcome<()> {
     let db = app.db.read();
     let asked = Asked::read(app, db, viewer, input).await?;
-    let Err(refusal) = asked.judge(app, db, &input.reward).await else {
+    let Err(refusal) = asked.judge(app, db, &input.reward, Depth::Head).await else {
         return Ok(());
     };
     if idempotency::is_known(db, asked.employer.id, OPERATION, &input.idempotency_key).await? {
@@ -231,7 +231,14 @@ impl Asked {
 
     /// Whether the reward can be had, as far as one can see. It is certain for the limit and the points where the caller holds the lock
     /// of the member; for the stock only when it is taken.
-    async fn judge(&self, app: &App, connection: &impl ConnectionTrait, key: &str) -> Outcome<Had> {
+    /// To spend takes the lots of the account; to see whether there is enough, its head will do.
+    async fn judge(
+        &self,
+        app: &App,
+        connection: &impl ConnectionTrait,
+        key: &str,
+        depth: Depth,
+    ) -> Outcome<Had> {
         let (employer_id, member_id) = (self.employer.id, self.member);
         let reward = reward::find_by_key(connection, employer_id, key)
             .await?
@@ -254,7 +261,7 @@ impl Asked {
             };
             let want = Want {
                 moment: self.moment,
-                depth: Depth::Lots,
+                depth,
             };
             let mut ledger = Ledger::open(connection, &app.ids, [(key.clone(), want)].into()).await?;
             let available = ledger.account(&key).map_or(0, |account| account.available());
