@@ -12,7 +12,7 @@ use sea_orm::prelude::Uuid;
 
 use crate::employer::Employer;
 use crate::evaluator::Evaluator;
-use crate::floor::Shape;
+use crate::floor::{Floor, Shape};
 use crate::insert::{Insert, uuid};
 use crate::load::per_second;
 use crate::queue::{Lot, ROWS, SOURCE};
@@ -161,6 +161,22 @@ impl Stage {
             members,
             prefix,
         })
+    }
+
+    /// Writes, for members who have not done anything before, the rows that follow from so many events of a scene, and nothing else;
+    /// returns events per second.
+    pub async fn floor(&mut self, key: &'static str, events: usize, shape: &Shape) -> anyhow::Result<f64> {
+        let scene = &self.scenes[key];
+        let members = scene.used..scene.used + events / STEPS;
+        let clock = &self.evaluator.context.clock;
+        let floor = Floor::new(&self.stand, scene.tenant.clone(), clock).await?;
+        let prefix = format!("floor-{}", members.start);
+        floor.queue(members.clone(), &prefix, STEPS).await?;
+        let rate = floor.evaluate(shape, Timestamp::from(clock.now())).await?;
+        if let Some(scene) = self.scenes.get_mut(key) {
+            scene.used = members.end;
+        }
+        Ok(rate)
     }
 
     /// Takes back the last event of each member; returns events per second.
