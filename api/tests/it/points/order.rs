@@ -220,7 +220,8 @@ async fn send(world: &World<'_>, case: usize, orders: &[Bought], batch: &[Step])
                         ("order.refunded", order.minutes_ago - after, remains)
                     }
                 };
-                let instant = noon - TimeDelta::minutes(minutes_ago + AGE);
+                let ago = TimeDelta::minutes(minutes_ago + AGE);
+                let instant = noon.checked_sub_signed(ago).unwrap();
                 let member = format!("{}-{case}", order.member);
                 let properties =
                     json!({"order": format!("order-{case}-{index}"), "total": total, "currency": "EUR"});
@@ -245,7 +246,7 @@ async fn send(world: &World<'_>, case: usize, orders: &[Bought], batch: &[Step])
             .await;
         assert_eq!(payload["userErrors"], json!([]));
     }
-    if batch.len() % 2 == 0 {
+    if batch.len().is_multiple_of(2) {
         world.app.run_jobs().await;
     }
 }
