@@ -171,12 +171,16 @@ impl Floor {
             txn.rollback().await?;
             return Ok(0);
         }
-        let mut members: Vec<Value> = Vec::with_capacity(claimed.len());
-        let mut names: Vec<Value> = Vec::with_capacity(claimed.len());
+        let mut rows: Vec<(Uuid, String)> = Vec::with_capacity(claimed.len());
         for row in &claimed {
-            members.push(row.try_get_by_index::<Uuid>(0)?.into());
-            names.push(row.try_get_by_index::<String>(1)?.into());
+            rows.push((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
         }
+        // Two writers must take the rows of the same members in the same order.
+        rows.sort_unstable();
+        let (members, names): (Vec<Value>, Vec<Value>) = rows
+            .into_iter()
+            .map(|(member, name)| (member.into(), name.into()))
+            .unzip();
         for incentive in self.tenant.incentives.iter().take(shape.cases) {
             let incentive = uuid(*incentive);
             self.count(&*txn, &members, names.clone(), incentive, shape, now)
