@@ -211,9 +211,12 @@ impl Floor {
         now: Timestamp,
     ) -> anyhow::Result<()> {
         let employer = || uuid(self.tenant.employer);
-        Insert::new("progress", members.len())
+        // They are sorted; of a member with several events there is one row all the same.
+        let mut once = members.to_vec();
+        once.dedup();
+        Insert::new("progress", once.len())
             .all("employer_id", "uuid", employer())
-            .each("member_id", "uuid", members.to_vec())
+            .each("member_id", "uuid", once)
             .all("incentive_id", "uuid", incentive.clone())
             .all("state", "text", shape.state.as_str())
             .all("updated_at", "bigint", now.0)
