@@ -24,6 +24,7 @@ pub mod simulation;
 pub mod stock_menu;
 pub mod tenant;
 
+use entity::db;
 use sea_orm::DbErr;
 
 /// What the caller of an operation can mend.
@@ -147,6 +148,23 @@ impl From<Fault> for Error {
 
 /// What an operation returns.
 pub type Outcome<T> = Result<T, Error>;
+
+/// Tries of a transaction that was in another one's way.
+const ATTEMPTS: u32 = 5;
+
+/// Does an operation in a transaction of its own; once more where that was in another one's way, and a few times at most.
+pub async fn retrying<T, F>(mut once: impl FnMut() -> F) -> Outcome<T>
+where
+    F: Future<Output = Outcome<T>>,
+{
+    let mut attempt = 1;
+    loop {
+        match once().await {
+            Err(Error::Db(error)) if db::is_retryable(&error) && attempt < ATTEMPTS => attempt += 1,
+            outcome => return outcome,
+        }
+    }
+}
 
 /// Refuses when there is any fault.
 pub fn require_none(faults: Vec<Fault>) -> Outcome<()> {

@@ -1,6 +1,7 @@
 //! What names, keys, zones and texts may look like. Pure: values in, faults out.
 
 use chrono_tz::Tz;
+use jobs::outcome::is_category;
 
 use crate::domain::Fault;
 
@@ -10,6 +11,8 @@ const NAME_MAX: usize = 200;
 const DESCRIPTION_MAX: usize = 2_000;
 /// The longest reason or reference, in characters.
 const WORDS_MAX: usize = 500;
+/// The longest key of a request, in characters.
+const IDEMPOTENCY_KEY_MAX: usize = 200;
 /// The longest id that others give to members and events, in characters.
 pub const EXTERNAL_ID_MAX: usize = 255;
 /// The earliest and latest year of a date of a program or member: dates outside are typing errors.
@@ -34,14 +37,7 @@ pub fn key(path: &[&str], key: &str, faults: &mut Vec<Fault>) {
 
 /// A kind of points: `^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`.
 pub fn category(path: &[&str], category: &str, faults: &mut Vec<Fault>) {
-    let starts = category
-        .bytes()
-        .next()
-        .is_some_and(|byte| byte.is_ascii_alphanumeric());
-    let rest = category
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    if !starts || !rest || category.len() > 63 {
+    if !is_category(category) {
         faults.push(Fault::invalid(
             path,
             "a category is 1 to 63 of A-Z, a-z, 0-9, `.`, `_` and `-`, and starts with a letter or digit",
@@ -49,11 +45,14 @@ pub fn category(path: &[&str], category: &str, faults: &mut Vec<Fault>) {
     }
 }
 
-/// The caller's own key of a request that is to happen once: 1 to 200 visible characters.
+/// The caller's own key of a request that is to happen once: 1 to 200 visible characters of ASCII.
 pub fn idempotency_key(path: &[&str], key: &str, faults: &mut Vec<Fault>) {
-    let is_visible = |character: char| !character.is_control() && !character.is_whitespace();
-    if key.is_empty() || key.chars().count() > 200 || !key.chars().all(is_visible) {
-        faults.push(Fault::invalid(path, "1 to 200 visible characters"));
+    let is_visible = key.bytes().all(|byte| byte.is_ascii_graphic());
+    if key.is_empty() || key.len() > IDEMPOTENCY_KEY_MAX || !is_visible {
+        faults.push(Fault::invalid(
+            path,
+            format!("1 to {IDEMPOTENCY_KEY_MAX} visible characters of ASCII, without spaces"),
+        ));
     }
 }
 

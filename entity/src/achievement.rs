@@ -5,7 +5,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{FromQueryResult, QueryFilter};
 
 use crate::clock::Timestamp;
-use crate::db::sql::{Rows, Sql};
+use crate::db::sql::{self, Rows, Sql};
 use crate::id::{AchievementId, EmployerId, IncentiveId, MemberId, ProgramId};
 use crate::page::{self, Page, Slice};
 use crate::text_enum;
@@ -139,6 +139,16 @@ pub async fn find(
         .filter(Column::Hidden.eq(false))
         .one(connection)
         .await
+}
+
+/// The achievements of these ids but for what nobody is shown, in no order; one statement however many.
+pub async fn list_by_ids(
+    connection: &impl ConnectionTrait,
+    wanted: &[(EmployerId, AchievementId)],
+) -> Result<Vec<Model>, DbErr> {
+    let mut found: Vec<Model> = sql::list_by_ids(connection, "achievement", wanted).await?;
+    found.retain(|row| !row.hidden);
+    Ok(found)
 }
 
 /// A page of the employer's achievements, in the order in which they were recorded, but for what nobody is shown.

@@ -13,17 +13,17 @@ pub mod read;
 mod returned;
 mod write;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use crate::clock::Timestamp;
 use crate::db::sql::{Rows, Sql};
-use crate::id::{EmployerId, Ids, IncentiveId, LotId, MemberId, RedemptionId};
+use crate::id::{EmployerId, Ids, IncentiveId, LotId, MemberId};
 use crate::text_enum;
 pub use account::{About, Account, Cause, Earned, Entry, Lot, Refusal, Shortfall};
-pub use returned::{Return, put_back};
+pub use returned::{Return, put_back, taken};
 
 /// The end of a lot that never ends.
 pub const NEVER: Timestamp = Timestamp(i64::MAX);
@@ -283,49 +283,4 @@ pub async fn list_due(
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .all(connection)
     .await
-}
-
-#[derive(Debug, FromQueryResult)]
-struct TakenRow {
-    lot_id: LotId,
-    taken: i64,
-}
-
-/// The lots that a redemption has taken points from, each with how many it has taken and not put back.
-pub async fn taken_for(
-    connection: &impl ConnectionTrait,
-    employer: EmployerId,
-    redemption: RedemptionId,
-    member: MemberId,
-) -> Result<Vec<(Lot, i64)>, DbErr> {
-    let taken: Vec<TakenRow> = Sql::on(
-        connection,
-        "SELECT posting.lot_id, CAST(-SUM(posting.amount) AS bigint) AS taken FROM points_entry AS entry
-         JOIN points_posting AS posting ON posting.employer_id = entry.employer_id AND posting.entry_id = entry.id
-         WHERE entry.employer_id = ",
-    )
-    .bind(employer)
-    .push(" AND entry.member_id = ")
-    .bind(member)
-    .push(" AND entry.redemption_id = ")
-    .bind(redemption)
-    .push(" GROUP BY posting.lot_id ORDER BY posting.lot_id")
-    .all(connection)
-    .await?;
-    let wanted = Rows::new()
-        .id("employer_id", taken.iter().map(|_| employer))
-        .id("id", taken.iter().map(|row| row.lot_id));
-    let lots: Vec<LotRow> = Sql::on(connection, LOT)
-        .rows(wanted)
-        .push(" AS wanted JOIN points_lot AS lot ON lot.employer_id = wanted.employer_id AND lot.id = wanted.id")
-        .all(connection)
-        .await?;
-    let taken: HashMap<LotId, i64> = taken.into_iter().map(|row| (row.lot_id, row.taken)).collect();
-    let lots = lots.into_iter().map(LotRow::lot);
-    Ok(lots
-        .filter_map(|lot| {
-            let taken = taken.get(&lot.id).copied().filter(|taken| *taken > 0)?;
-            Some((lot, taken))
-        })
-        .collect())
 }

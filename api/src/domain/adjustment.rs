@@ -8,20 +8,16 @@ use entity::idempotency::{self, Claim, Request};
 use entity::ledger::{
     About, Account, AccountKey, Depth, Earned, EntryKind, Ledger, NEVER, Refusal, Want, adjustment,
 };
-use entity::{db, member};
+use entity::member;
 
-use super::{Error, Fault, FaultCode, Outcome, require_none, tenant};
+use super::{Error, Fault, FaultCode, Outcome, require_none, retrying, tenant};
 use crate::app::App;
 use crate::auth::access;
 use crate::auth::viewer::{Permit, Viewer};
 use crate::validate;
 
-/// Tries of a transaction that was in another one's way.
-const ATTEMPTS: u32 = 5;
 /// The most points that one correction adds or takes.
 const AMOUNT_MAX: u64 = 1_000_000_000;
-/// The longest key of a request, in characters.
-const IDEMPOTENCY_KEY_MAX: usize = 200;
 
 /// A correction by hand.
 pub struct Adjust {
@@ -52,13 +48,7 @@ pub struct Adjusted {
 /// Adds points that never end, or takes points that can be spent; once, however often it is asked for by one key.
 pub async fn adjust(app: &App, permit: Permit<access::AdjustPoints>, adjust: &Adjust) -> Outcome<Adjusted> {
     require_none(faults(adjust))?;
-    let mut attempt = 1;
-    loop {
-        match adjust_once(app, permit.viewer(), adjust).await {
-            Err(Error::Db(error)) if db::is_retryable(&error) && attempt < ATTEMPTS => attempt += 1,
-            outcome => return outcome,
-        }
-    }
+    retrying(|| adjust_once(app, permit.viewer(), adjust)).await
 }
 
 fn faults(adjust: &Adjust) -> Vec<Fault> {
@@ -71,19 +61,8 @@ fn faults(adjust: &Adjust) -> Vec<Fault> {
         ));
     }
     validate::name(&["reason"], &adjust.reason, &mut faults);
-    idempotency_key(&adjust.idempotency_key, &mut faults);
+    validate::idempotency_key(&["idempotencyKey"], &adjust.idempotency_key, &mut faults);
     faults
-}
-
-/// The caller's own name for a request: 1 to 200 visible characters of ASCII.
-pub fn idempotency_key(key: &str, faults: &mut Vec<Fault>) {
-    let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
-    if key.is_empty() || key.len() > IDEMPOTENCY_KEY_MAX || !visible {
-        faults.push(Fault::invalid(
-            &["idempotencyKey"],
-            format!("1 to {IDEMPOTENCY_KEY_MAX} visible characters of ASCII, without spaces"),
-        ));
-    }
 }
 
 async fn adjust_once(app: &App, viewer: &Viewer, adjust: &Adjust) -> Outcome<Adjusted> {

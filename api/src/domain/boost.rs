@@ -5,7 +5,6 @@ use entity::boost::{self, Model};
 use jobs::rules::definition::{ConditionDefinition, check_conditions};
 use rust_decimal::Decimal;
 
-use super::points::check_category;
 use super::program::take;
 use super::{Error, Fault, FaultCode, Outcome, require_none};
 use crate::app::App;
@@ -58,7 +57,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateBoost>, input: Creat
         faults.push(Fault::invalid(&["multiplier"], message));
     }
     if let Some(category) = &input.category {
-        check_category(&["category"], category, &mut faults);
+        validate::category(&["category"], category, &mut faults);
     }
     let days = [Some(input.starts_on), Some(input.ends_on)];
     validate::dates([&["startsOn"], &["endsOn"]], days[0], days[1], &mut faults);

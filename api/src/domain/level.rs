@@ -12,7 +12,6 @@ use jobs::rules::calendar::{self, Window};
 use jobs::rules::levels::Levels;
 
 use super::achievement::require_within;
-use super::points::check_category;
 use super::program::take;
 use super::{Error, Fault, Outcome, require_none};
 use crate::app::App;
@@ -43,7 +42,7 @@ pub async fn set(
     input: Set,
 ) -> Outcome<(program::Model, Option<Model>)> {
     let mut faults = Vec::new();
-    check_category(&["category"], &input.category, &mut faults);
+    validate::category(&["category"], &input.category, &mut faults);
     check(&input.levels, &mut faults);
     require_none(faults)?;
     let txn = app.db.write_txn().await?;

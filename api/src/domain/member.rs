@@ -12,7 +12,7 @@ use entity::member::{self, Model};
 use entity::page::{Page, Slice};
 use entity::program::ProgramState;
 use entity::redemption::RedemptionStatus;
-use entity::{db, employer, event_type, kept_event};
+use entity::{employer, event_type, kept_event};
 use jobs::catalogue::Compiled;
 use jobs::moment::moment;
 use jobs::record::{self, Stand};
@@ -21,16 +21,13 @@ use jobs::rules::{self, Deadline, ProgressView, calendar};
 use sea_orm::ConnectionTrait;
 
 use super::achievement::{require_within, sees_sensitive};
-use super::{Error, Fault, FaultCode, Outcome, redemption, tenant};
+use super::{Error, Fault, FaultCode, Outcome, redemption, retrying, tenant};
 use crate::app::App;
 use crate::auth::access;
 use crate::auth::viewer::{Permit, Viewer};
 use crate::validate;
 
 pub use register::{MEMBERS_MAX, Register, Registered, register};
-
-/// Tries of a transaction that was in another one's way.
-const ATTEMPTS: u32 = 5;
 
 /// The member of this external id; none where the viewer may not see it.
 pub async fn find(
@@ -190,14 +187,8 @@ pub async fn erase(
     employer: Option<&str>,
     external_id: &str,
 ) -> Outcome<()> {
-    let mut attempt = 1;
-    loop {
-        match erase_once(app, permit.viewer(), employer, external_id).await {
-            // Workers and the intake hold rows of the member too.
-            Err(Error::Db(error)) if db::is_retryable(&error) && attempt < ATTEMPTS => attempt += 1,
-            outcome => return outcome,
-        }
-    }
+    // Workers and the intake hold rows of the member too.
+    retrying(|| erase_once(app, permit.viewer(), employer, external_id)).await
 }
 
 async fn erase_once(app: &App, viewer: &Viewer, employer: Option<&str>, external_id: &str) -> Outcome<()> {

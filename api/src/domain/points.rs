@@ -13,7 +13,7 @@ use entity::{employer, member};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::achievement::{require_within, sees_sensitive};
-use super::{Error, Fault, FaultCode, Outcome, tenant};
+use super::{Error, FaultCode, Outcome, tenant};
 use crate::app::App;
 use crate::auth::access;
 use crate::auth::viewer::{Permit, Viewer};
@@ -147,20 +147,5 @@ fn reason(line: &Line) -> String {
         }
         EntryKind::Returned => of("Returned", &line.reward_name),
         EntryKind::Expired => "Expired".to_owned(),
-    }
-}
-
-/// A category of points, as an input names it.
-pub fn check_category(path: &[&str], category: &str, faults: &mut Vec<Fault>) {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    let starts = category
-        .bytes()
-        .next()
-        .is_some_and(|byte| byte.is_ascii_alphanumeric());
-    if !starts || !category.bytes().all(plain) || category.len() > 63 {
-        faults.push(Fault::invalid(
-            path,
-            "a category is 1 to 63 of A-Z, a-z, 0-9, `.`, `_` and `-`, and starts with a letter or digit",
-        ));
     }
 }

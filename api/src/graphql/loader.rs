@@ -1,12 +1,12 @@
-//! Loaders: however many nodes of a page ask for their incentive, program, member or reward, one statement reads them all.
+//! Loaders: however many nodes of a page ask for their achievement, incentive, program, member or reward, one statement reads them all.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::dataloader::Loader;
 use entity::db::Db;
-use entity::id::{EmployerId, IncentiveId, MemberId, ProgramId, RewardId};
-use entity::{incentive, member, program, reward};
+use entity::id::{AchievementId, EmployerId, IncentiveId, MemberId, ProgramId, RewardId};
+use entity::{achievement, incentive, member, program, reward};
 use sea_orm::DbErr;
 
 /// Reads by id, in sets. One a request: what it has read is forgotten with it.
@@ -37,6 +37,7 @@ macro_rules! loads {
     };
 }
 
+loads!(AchievementId => achievement);
 loads!(IncentiveId => incentive);
 loads!(ProgramId => program);
 loads!(MemberId => member);

@@ -6,13 +6,13 @@ use std::collections::HashSet;
 use entity::clock::Timestamp;
 use entity::receipt::Identity;
 use entity::retraction::{self, Retraction, State};
-use entity::{db, employer, event_type};
+use entity::{employer, event_type};
 
 use super::{EVENTS_MAX, ItemResult, Status};
 use crate::app::App;
 use crate::auth::access;
 use crate::auth::viewer::{Permit, Viewer};
-use crate::domain::{Error, Fault, FaultCode, Outcome, tenant};
+use crate::domain::{Fault, FaultCode, Outcome, retrying, tenant};
 use crate::validate;
 
 /// The longest reason, in characters.
@@ -20,8 +20,6 @@ const REASON_MAX: usize = 255;
 /// How long a retraction is kept beyond the greatest `maxLate`, in seconds: an event that was accepted at the last moment may wait
 /// that long for its evaluation.
 const GRACE_SECONDS: i64 = 31 * 86_400;
-/// Tries of a transaction that was in another one's way.
-const ATTEMPTS: u32 = 5;
 
 /// An event that is to be taken back, as it was sent.
 #[derive(Debug, Clone)]
@@ -45,13 +43,7 @@ pub async fn retract(
         let message = format!("1 to {EVENTS_MAX} events");
         return Err(Fault::new(FaultCode::TooMany, &["events"], message).into());
     }
-    let mut attempt = 1;
-    loop {
-        match retract_once(app, permit.viewer(), employer, events).await {
-            Err(Error::Db(error)) if db::is_retryable(&error) && attempt < ATTEMPTS => attempt += 1,
-            outcome => return outcome,
-        }
-    }
+    retrying(|| retract_once(app, permit.viewer(), employer, events)).await
 }
 
 async fn retract_once(

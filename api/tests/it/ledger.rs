@@ -8,7 +8,7 @@ mod sweep;
 use std::collections::BTreeMap;
 
 use entity::id::{LotId, RedemptionId};
-use entity::ledger::{self, Account, Depth, Lot, Shortfall};
+use entity::ledger::{self, Account, Depth, Lot, Return, Shortfall};
 
 use crate::harness::{TestApp, World};
 use purse::{Act, Purse};
@@ -113,10 +113,14 @@ async fn any_plan_written_step_by_step_is_as_one_that_was_never_written(app: &Te
                     let taken = match act {
                         Act::PutBack(redemption) => {
                             purse.cancel(txn, redemption).await;
-                            let member = purse.member;
-                            ledger::taken_for(&**txn, world.employer, redemption, member)
-                                .await
-                                .unwrap()
+                            let gone = Return {
+                                account: purse.key(),
+                                redemption,
+                                moment,
+                                sensitive: false,
+                            };
+                            let mut taken = ledger::taken(&**txn, &[gone]).await.unwrap();
+                            taken.remove(&redemption).unwrap_or_default()
                         }
                         _ => Vec::new(),
                     };

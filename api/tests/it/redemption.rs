@@ -81,7 +81,6 @@ async fn a_member_spends_points_on_a_reward(app: &TestApp) {
     assert_eq!(world.points("ada", "points").await, 700);
     assert_eq!(world.stock("mug").await, 2);
     assert_eq!(world.redemptions("ada").await, ["HELD"]);
-    world.points_add_up().await;
 }
 
 async fn the_same_key_redeems_once(app: &TestApp) {
@@ -239,7 +238,6 @@ async fn a_cancelled_redemption_gives_back_once_what_it_took_where_it_took_it(ap
         fulfil(&world, &id, json!("x")).await.unwrap_err(),
         "INVALID_STATE"
     );
-    world.points_add_up().await;
 }
 
 async fn points_that_ended_meanwhile_do_not_come_back_to_be_spent(app: &TestApp) {
@@ -252,7 +250,6 @@ async fn points_that_ended_meanwhile_do_not_come_back_to_be_spent(app: &TestApp)
     cancel(&world, &id).await.unwrap();
     assert_eq!(world.points("bob", "points").await, 0);
     assert_eq!(refused(&world, "bob", "mug", "k2").await, "INSUFFICIENT_POINTS");
-    world.points_add_up().await;
 }
 
 async fn the_employer_fulfils_what_no_partner_does(app: &TestApp) {
@@ -317,7 +314,6 @@ async fn a_hold_ends_by_the_clock_of_the_employer(app: &TestApp) {
     assert_eq!(world.points("ada", "points").await, 100);
     assert_eq!(world.stock("mug").await, 5);
     assert_eq!(cancel(&lab, id).await.unwrap_err(), "INVALID_STATE");
-    world.points_add_up().await;
 }
 
 async fn a_member_redeems_and_reads_for_nobody_else(app: &TestApp) {
@@ -415,5 +411,4 @@ async fn what_an_erased_member_waits_for_is_called_off(app: &TestApp) {
             entry("REDEMPTION_CANCELLED", &held, "CANCELLED"),
         ]
     );
-    world.points_add_up().await;
 }

@@ -54,13 +54,12 @@ pub async fn put_back(connection: &impl ConnectionTrait, ids: &Ids, returns: &[R
             ..About::default()
         };
         account.put_back(ids, taken.remove(&one.redemption).unwrap_or_default(), about);
-        account.settle(ids, one.moment.at);
     }
     ledger.write(connection).await
 }
 
 /// The lots that each redemption has taken points from, with how many it has taken and not put back.
-async fn taken(
+pub async fn taken(
     connection: &impl ConnectionTrait,
     returns: &[Return],
 ) -> Result<HashMap<RedemptionId, Vec<(Lot, i64)>>, DbErr> {

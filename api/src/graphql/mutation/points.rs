@@ -1,6 +1,7 @@
 //! Points that are corrected by hand.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use jobs::outcome::DEFAULT_CATEGORY;
 
 use crate::auth::access;
 use crate::auth::guard::Requires;
@@ -8,9 +9,6 @@ use crate::domain;
 use crate::graphql::error::{ApiError, UserError, settle};
 use crate::graphql::scalar::BigInt;
 use crate::graphql::{app, permit};
-
-/// The points of whoever names no other.
-const CATEGORY: &str = "points";
 
 /// A correction by hand.
 #[derive(InputObject)]
@@ -20,7 +18,7 @@ pub struct AdjustPointsInput {
     /// The member's external id.
     member: String,
     /// Which points: 1 to 63 of A-Z, a-z, 0-9, `.`, `_`, `-`, the first a letter or digit.
-    #[graphql(default_with = "Some(CATEGORY.to_owned())")]
+    #[graphql(default_with = "Some(DEFAULT_CATEGORY.to_owned())")]
     category: Option<String>,
     /// How many points are added or, below 0, taken; at most 1,000,000,000 either way, and not 0. What is added can be spent at once and
     /// never ends; what the member owes goes off first.
@@ -65,7 +63,7 @@ impl PointsMutation {
         let adjust = domain::adjustment::Adjust {
             employer: input.employer,
             member: input.member,
-            category: input.category.unwrap_or_else(|| CATEGORY.to_owned()),
+            category: input.category.unwrap_or_else(|| DEFAULT_CATEGORY.to_owned()),
             amount: input.amount.0,
             reason: input.reason,
             idempotency_key: input.idempotency_key,

@@ -22,7 +22,7 @@ pub struct RedeemRewardInput {
     /// How many of it, from 1 to 1,000.
     #[graphql(default_with = "Some(1)")]
     quantity: Option<i32>,
-    /// The caller's own key of this request, 1 to 200 visible characters, unique within the employer. The same key with the same
+    /// The caller's own key of this request, 1 to 200 visible characters of ASCII, unique within the employer. The same key with the same
     /// member, reward and quantity redeems once, however often it is sent; with others it is a `CONFLICT`. A request that was
     /// refused has not used its key.
     idempotency_key: String,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object};
 use entity::clock::Timestamp;
 use entity::feed::ToldRedemption;
@@ -10,13 +9,13 @@ use entity::id::{AchievementId, EmployerId, MemberId, RedemptionId, RewardId};
 use entity::redemption::{self, Model};
 use entity::{achievement, member, reward};
 
+use super::achievement::load;
 use super::{Achievement, Member, Reward};
 use crate::auth::access;
 use crate::auth::viewer::Viewer;
 use crate::graphql::error::ApiError;
-use crate::graphql::loader::Nouns;
 use crate::graphql::scalar::{BigInt, DateTime};
-use crate::graphql::{app, viewer};
+use crate::graphql::viewer;
 
 /// Where a redemption stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -194,26 +193,10 @@ impl Redemption {
                 achievement_id: Some(id),
                 ..
             } if viewer.permit::<access::ListAchievements>().is_ok() => {
-                let found = achievement::find(app(context)?.db.read(), self.employer_id, *id).await?;
+                let found: Option<achievement::Model> = load(context, (self.employer_id, *id)).await?;
                 Ok(found.map(Achievement::of_employer))
             }
             _ => Ok(None),
         }
     }
-}
-
-async fn load<K>(
-    context: &Context<'_>,
-    key: K,
-) -> Result<Option<<Nouns as async_graphql::dataloader::Loader<K>>::Value>, ApiError>
-where
-    K: Send + Sync + std::hash::Hash + Eq + Clone + 'static,
-    Nouns: async_graphql::dataloader::Loader<K, Error = Arc<sea_orm::DbErr>>,
-{
-    let missing = ApiError::Internal("a request without its loaders");
-    let loader = context.data_opt::<DataLoader<Nouns>>().ok_or(missing)?;
-    loader.load_one(key).await.map_err(|error| {
-        tracing::error!(error = %error, "a loader failed");
-        ApiError::Internal("a loader failed")
-    })
 }

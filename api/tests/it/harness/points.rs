@@ -8,7 +8,7 @@ use entity::{employer, member};
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
-use super::{Caller, World};
+use super::{Caller, World, lasting};
 
 impl<'a> World<'a> {
     /// The employer's shop, which redeems and reads points.
@@ -23,21 +23,17 @@ impl<'a> World<'a> {
 
     /// Gives a member points that end then.
     pub async fn give_points_until(&self, member: &str, category: &str, amount: i64, end: Timestamp) {
-        let txn = self.app.app.db.write_txn().await.unwrap();
-        let (key, mut ledger, now) = self.account(&*txn, member, category).await;
-        let earned = Earned {
-            amount,
-            active_from: now,
-            expires_at: end,
-            cause: None,
-        };
-        let ids = &self.app.app.ids;
-        let account = ledger.account(&key).unwrap();
-        account
-            .earn(ids, now, EntryKind::Adjusted, earned, About::default())
-            .unwrap();
-        ledger.write(&*txn).await.unwrap();
-        txn.commit().await.unwrap();
+        self.book(member, category, |ids, now, account| {
+            let earned = Earned {
+                expires_at: end,
+                ..lasting(amount, now)
+            };
+            let about = About::default();
+            account
+                .earn(ids, now, EntryKind::Adjusted, earned, about)
+                .unwrap();
+        })
+        .await;
     }
 
     /// How many points of a category a member can spend.
@@ -129,21 +125,5 @@ impl<'a> World<'a> {
             .filter(|entry| !entry["redemption"].is_null())
             .map(|entry| (text(&entry["kind"]), text(&entry["redemption"]["status"])))
             .collect()
-    }
-
-    /// Every balance is what its entries add up to, and what is left in its lots.
-    pub async fn points_add_up(&self) {
-        for (table, column) in [("points_entry", "amount"), ("points_lot", "remaining")] {
-            let query = format!(
-                "SELECT count(*) AS count FROM points_account AS account WHERE available + pending <>
-                 (SELECT coalesce(sum(part.{column}), 0) FROM {table} AS part WHERE part.employer_id = account.employer_id
-                 AND part.member_id = account.member_id AND part.category = account.category)"
-            );
-            assert_eq!(
-                self.app.count(&query).await,
-                0,
-                "a balance differs from its {table}"
-            );
-        }
     }
 }
