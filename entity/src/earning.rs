@@ -50,6 +50,8 @@ pub struct Earning {
     pub remaining: Option<String>,
     /// When that was stated.
     pub refunded_at: Option<Timestamp>,
+    /// Since when they need not wait for the event that releases them; none: no such event has come.
+    pub released_at: Option<Timestamp>,
     /// By how much the points are multiplied, an exact decimal.
     pub factor: String,
     /// The points before the cap.
@@ -105,7 +107,7 @@ pub async fn list(connection: &impl ConnectionTrait, wanted: &[CauseKey]) -> Res
 }
 
 const COLUMNS: &str = "employer_id, member_id, incentive_id, category, cause, version, day, units, stated_at, remaining, refunded_at,
-     factor, gross, is_rejected, updated_on";
+     released_at, factor, gross, is_rejected, updated_on";
 
 /// Writes what was earned, each of another cause or category; what is there is replaced.
 pub async fn put(connection: &impl ConnectionTrait, earnings: &[Earning]) -> Result<(), DbErr> {
@@ -127,6 +129,10 @@ pub async fn put(connection: &impl ConnectionTrait, earnings: &[Earning]) -> Res
             "refunded_at",
             earnings.iter().map(|row| row.refunded_at.map(|at| at.0)),
         )
+        .int_or_null(
+            "released_at",
+            earnings.iter().map(|row| row.released_at.map(|at| at.0)),
+        )
         .text("factor", earnings.iter().map(|row| row.factor.as_str()))
         .int("gross", earnings.iter().map(|row| row.gross))
         .bool("is_rejected", earnings.iter().map(|row| row.is_rejected))
@@ -140,7 +146,8 @@ pub async fn put(connection: &impl ConnectionTrait, earnings: &[Earning]) -> Res
         .push(
             " AS fresh WHERE true ON CONFLICT (employer_id, member_id, incentive_id, category, cause) DO UPDATE SET
              version = excluded.version, day = excluded.day, units = excluded.units, stated_at = excluded.stated_at,
-             remaining = excluded.remaining, refunded_at = excluded.refunded_at, factor = excluded.factor, gross = excluded.gross,
+             remaining = excluded.remaining, refunded_at = excluded.refunded_at,
+             released_at = excluded.released_at, factor = excluded.factor, gross = excluded.gross,
              is_rejected = excluded.is_rejected, updated_on = excluded.updated_on",
         )
         .execute(connection)

@@ -58,10 +58,15 @@ impl ActiveModelBehavior for ActiveModel {}
 impl Model {
     /// What the clock of this employer shows when the real one shows `clock_now`. All that is said of its facts goes by it.
     pub fn now(&self, clock_now: DateTime<Utc>) -> DateTime<Utc> {
-        clock_now
-            .checked_add_signed(TimeDelta::microseconds(self.clock_offset_micros))
-            .unwrap_or(clock_now)
+        now(clock_now, self.clock_offset_micros)
     }
+}
+
+/// What a clock shows that is so many microseconds ahead of the real one.
+pub fn now(clock_now: DateTime<Utc>, offset_micros: i64) -> DateTime<Utc> {
+    clock_now
+        .checked_add_signed(TimeDelta::microseconds(offset_micros))
+        .unwrap_or(clock_now)
 }
 
 /// Writes a new employer; false when the key is taken.

@@ -27,6 +27,9 @@ pub use returned::{Return, put_back, taken};
 
 /// The end of a lot that never ends.
 pub const NEVER: Timestamp = Timestamp(i64::MAX);
+
+/// From when on points are active that wait for an event: nobody knows yet.
+pub const AWAITED: Timestamp = Timestamp(i64::MAX - 1);
 /// The most points that an account can hold: every number up to it is exact in JSON.
 pub const MOST: i64 = 9_007_199_254_740_991;
 

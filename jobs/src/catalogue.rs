@@ -5,7 +5,7 @@
 //! ([`Index`]). Each employer has a version number that goes up with every change of its event types, programs or incentives;
 //! an evaluation reads it within its own transaction and compiles anew when it has moved on.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -17,7 +17,7 @@ use entity::{boost, employer, event_type, incentive, program};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::Value;
 
-use crate::outcome::{self, Outcomes, RefundOutcome, RetractionPolicy};
+use crate::outcome::{self, Outcomes, RefundOutcome, ReleaseOutcome, RetractionPolicy};
 use crate::rules::points::Boost;
 use crate::rules::{Edition, Incentive, Index, calendar};
 
@@ -37,6 +37,7 @@ pub struct Catalogue {
     by_pattern: Index,
     by_achievement: HashMap<String, Vec<usize>>,
     by_refund: HashMap<String, Vec<usize>>,
+    by_release: HashMap<String, Vec<usize>>,
     boosts: HashMap<ProgramId, Vec<Boost>>,
     max_late_days: i64,
 }
@@ -130,7 +131,18 @@ impl Catalogue {
                 by_achievement.entry(key.clone()).or_default().push(index);
             }
         }
-        let by_refund = refunds(&incentives);
+        let by_refund = places(&incentives, |version| {
+            version
+                .refunds()
+                .map(|(_, refund)| refund.event_type.as_str())
+                .collect()
+        });
+        let by_release = places(&incentives, |version| {
+            version
+                .releases()
+                .map(|(_, release)| release.event_type.as_str())
+                .collect()
+        });
         let boosts = boosts(&employer, &programs, boost::list(connection, id).await?);
         let by_id = incentives
             .iter()
@@ -162,6 +174,7 @@ impl Catalogue {
             by_pattern,
             by_achievement,
             by_refund,
+            by_release,
             boosts,
             max_late_days,
         })
@@ -191,6 +204,11 @@ impl Catalogue {
     /// The incentives of programs beyond their draft of which a version gives points for orders that events of this type refund.
     pub fn refunded_by(&self, event_type: &str) -> impl Iterator<Item = &Compiled> {
         self.at(self.by_refund.get(event_type).into_iter().flatten().copied())
+    }
+
+    /// The incentives of programs beyond their draft of which a version gives points for orders that events of this type release.
+    pub fn released_by(&self, event_type: &str) -> impl Iterator<Item = &Compiled> {
+        self.at(self.by_release.get(event_type).into_iter().flatten().copied())
     }
 
     /// The boosts of a program.
@@ -270,16 +288,14 @@ fn patterns(incentives: &[Compiled]) -> Index {
     Index::new(rules, broken)
 }
 
-/// The places of incentives by the types of the events that refund what they give points for.
-fn refunds(incentives: &[Compiled]) -> HashMap<String, Vec<usize>> {
+/// The places of incentives by the types of the events that one of their versions names.
+fn places(
+    incentives: &[Compiled],
+    named: impl for<'a> Fn(&'a Version) -> Vec<&'a str>,
+) -> HashMap<String, Vec<usize>> {
     let mut places: HashMap<String, Vec<usize>> = HashMap::new();
     for (place, compiled) in incentives.iter().enumerate() {
-        let keys: BTreeSet<&str> = compiled
-            .versions
-            .iter()
-            .flat_map(Version::refunds)
-            .map(|(_, refund)| refund.event_type.as_str())
-            .collect();
+        let keys: BTreeSet<&str> = compiled.versions.iter().flat_map(&named).collect();
         for key in keys {
             places.entry(key.to_owned()).or_default().push(place);
         }
@@ -376,6 +392,29 @@ impl Compiled {
             .find(|(_, refund)| refund.event_type == event_type)
     }
 
+    /// The bare path of the property by which an event of this type names the order that it releases the points of; by the newest
+    /// version that says so.
+    pub fn release_terms(&self, event_type: &str) -> Option<&str> {
+        let mut newest_first = self.versions.iter().rev();
+        newest_first.find_map(|version| {
+            let mut releases = version.releases();
+            let (_, release) = releases.find(|(_, release)| release.event_type == event_type)?;
+            Some(release.match_on.as_str())
+        })
+    }
+
+    /// The kinds of points that events of this type release, each with the newest version that says so.
+    pub fn released_by(&self, event_type: &str) -> BTreeMap<&str, i32> {
+        let mut released = BTreeMap::new();
+        for version in &self.versions {
+            let releases = version
+                .releases()
+                .filter(|(_, release)| release.event_type == event_type);
+            released.extend(releases.map(|(category, _)| (category, version.number)));
+        }
+        released
+    }
+
     /// A version of this number that can be evaluated.
     pub fn ready(&self, version: i32) -> Option<&Ready> {
         self.version(version)?.ready.as_ref().ok()
@@ -429,6 +468,19 @@ impl Version {
             let property = points.per_unit.as_ref()?.property.as_str();
             Some((property, points.refund.as_ref()?))
         })
+    }
+
+    /// The kinds of points that it gives and that an event is to release, each with that event.
+    fn releases(&self) -> impl Iterator<Item = (&str, &ReleaseOutcome)> {
+        let points = self
+            .ready
+            .as_ref()
+            .ok()
+            .map(|ready| ready.outcomes.points.as_slice())
+            .unwrap_or_default();
+        points
+            .iter()
+            .filter_map(|points| Some((points.category.as_str(), points.pending_until.as_ref()?)))
     }
 
     fn compile(row: incentive::Version) -> Self {

@@ -151,7 +151,7 @@ async fn evaluate(
         return Ok(None);
     };
     let mut judged = judge::judge(connection, &opened.cases, &mut budgets, now).await?;
-    judged.refunds.stated = std::mem::take(&mut opened.refunds);
+    judged.refunds = std::mem::take(&mut opened.refunds);
     if !employers.lock(connection, judged.employers()).await? {
         return Ok(None);
     }

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, NaiveDate, Utc};
 use entity::achievement;
 use entity::contribution::{self, Contribution, Role};
+use entity::earning::CauseKey;
 use entity::earning::refund::Refund;
 use entity::id::{AchievementId, EmployerId, IncentiveId, MemberId};
 use entity::program::ProgramState;
@@ -77,6 +78,17 @@ pub struct Refunds {
     pub stated: Vec<Refund>,
     /// What is not to hold any more.
     pub taken_back: Vec<Refund>,
+    /// The orders whose points may be spent from now on.
+    pub released: Vec<Release>,
+}
+
+/// An event that releases the points of an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// The order.
+    pub cause: CauseKey,
+    /// The key of the event's type.
+    pub event_type: String,
 }
 
 /// An achievement with what it rests on now.
@@ -92,6 +104,12 @@ impl Judged {
             .chain(lost)
             .chain(self.counted.iter().map(|counted| counted.row.employer_id))
             .chain(refunds.map(|refund| refund.employer_id))
+            .chain(
+                self.refunds
+                    .released
+                    .iter()
+                    .map(|release| release.cause.employer_id),
+            )
             .chain(self.touched.iter().map(|(employer, ..)| *employer))
             .chain(self.built_on.iter().map(|(employer, ..)| *employer))
     }

@@ -6,7 +6,9 @@ mod points;
 use serde::{Deserialize, Serialize};
 
 pub use check::{check, is_category};
-pub use points::{CapOutcome, DEFAULT_CATEGORY, PerUnit, PointsOutcome, RefundOutcome, Shortfall};
+pub use points::{
+    CapOutcome, DEFAULT_CATEGORY, PerUnit, PointsOutcome, RefundOutcome, ReleaseOutcome, Shortfall,
+};
 
 /// One outcome. The stored form is a JSON object with one field that names the kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 mod order;
 mod refunds;
+mod released;
 
 use entity::boost;
 use entity::clock::Timestamp;

@@ -51,7 +51,7 @@ pub(super) const ALL: &[Statement] = &[
         sql: "SELECT account.employer_id, account.member_id AS id, account.category AS detail
             FROM points_account AS account LEFT JOIN (
                 SELECT employer_id, member_id, category,
-                    min(CASE WHEN is_active THEN nullif(expires_at, 9223372036854775807) ELSE active_from END) AS due_at
+                    min(CASE WHEN is_active THEN nullif(expires_at, 9223372036854775807) ELSE nullif(active_from, 9223372036854775806) END) AS due_at
                 FROM points_lot WHERE remaining > 0 GROUP BY employer_id, member_id, category
             ) AS lots ON lots.employer_id = account.employer_id AND lots.member_id = account.member_id
                 AND lots.category = account.category

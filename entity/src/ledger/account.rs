@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use crate::clock::Timestamp;
 use crate::id::{Ids, IncentiveId, LotId, PointsEntryId, RedemptionId};
 
-use super::{EntryKind, NEVER};
+use super::{AWAITED, EntryKind, NEVER};
 
 /// What points were earned for: of this incentive, this order, event or award.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,7 +33,7 @@ pub struct Lot {
     pub amount: i64,
     /// How many are left.
     pub remaining: i64,
-    /// The first instant at which they can be spent.
+    /// The first instant at which they can be spent; [`AWAITED`]: they wait for an event.
     pub active_from: Timestamp,
     /// The first instant at which they no longer can; [`NEVER`]: they always can.
     pub expires_at: Timestamp,
@@ -89,7 +89,7 @@ pub enum Shortfall {
 pub struct Earned {
     /// How many; at least 1.
     pub amount: i64,
-    /// When they become active; in the past: at once.
+    /// When they become active; in the past: at once; [`AWAITED`]: once they are released.
     pub active_from: Timestamp,
     /// When they end.
     pub expires_at: Timestamp,
@@ -128,6 +128,8 @@ pub struct Account {
     pub(super) now: Option<Timestamp>,
     pub(super) fresh: Vec<LotId>,
     pub(super) changed: Vec<LotId>,
+    /// The lots of which it is known now when they become active and end.
+    pub(super) released: Vec<LotId>,
     pub(super) written: Vec<Entry>,
 }
 
@@ -164,7 +166,7 @@ impl Account {
             if lot.is_active {
                 Some(lot.expires_at).filter(|end| *end != NEVER)
             } else {
-                Some(lot.active_from)
+                Some(lot.active_from).filter(|from| *from != AWAITED)
             }
         });
         due.chain(self.due_elsewhere).min()
@@ -175,7 +177,10 @@ impl Account {
         // Debt alone changes where there was nothing left to be taken back.
         self.debt != self.debt_read
             || self.due_at() != self.due_read
-            || !(self.written.is_empty() && self.changed.is_empty() && self.fresh.is_empty())
+            || !(self.written.is_empty()
+                && self.changed.is_empty()
+                && self.released.is_empty()
+                && self.fresh.is_empty())
     }
 
     /// The next entry gets this id, which somebody was told already.
@@ -260,6 +265,24 @@ impl Account {
         let before = self.written.len();
         self.take(ids, active, amount, kind, about);
         Ok(self.written.get(before).map(|entry| entry.id))
+    }
+
+    /// Lets points that were earned for a cause, and wait for an event, become active and end at these instants.
+    pub fn release(&mut self, ids: &Ids, cause: &Cause, active_from: Timestamp, expires_at: Timestamp) {
+        let waits =
+            |lot: &Lot| !lot.is_active && lot.active_from == AWAITED && lot.cause.as_ref() == Some(cause);
+        for place in self.places(waits) {
+            let Some(mut lot) = self.lots.remove(&place) else {
+                continue;
+            };
+            lot.active_from = active_from;
+            lot.expires_at = expires_at;
+            self.released.push(lot.id);
+            self.lots.insert((lot.expires_at, lot.id), lot);
+        }
+        if let Some(now) = self.now {
+            self.settle(ids, now);
+        }
     }
 
     /// Takes points back that were earned for a cause; says how many were there to be taken.

@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use super::{EntryKind, NEVER};
 use crate::clock::Timestamp;
 use crate::db::sql::Sql;
+use crate::employer;
 use crate::id::{EmployerId, IncentiveId, MemberId, PointsEntryId, RedemptionId};
 use crate::page::{Page, Slice};
 
@@ -61,70 +63,115 @@ impl Balance {
     }
 }
 
+/// A member with one of its accounts and one of the lots in it; or with none.
 #[derive(Debug, FromQueryResult)]
 struct BalanceRow {
-    category: String,
-    available: i64,
-    pending: i64,
-    debt: i64,
+    member_id: MemberId,
+    clock_offset_micros: i64,
+    category: Option<String>,
+    available: Option<i64>,
+    pending: Option<i64>,
+    debt: Option<i64>,
     remaining: Option<i64>,
     active_from: Option<Timestamp>,
     expires_at: Option<Timestamp>,
     is_active: Option<bool>,
 }
 
-/// The balances of a member at an instant, by category; of one category where one is given. One statement, so that accounts and lots
-/// are of one moment; no lot is looked at of an account in which none ever becomes active or ends.
+impl BalanceRow {
+    fn balance(&self) -> Option<Balance> {
+        Some(Balance {
+            available: self.available?,
+            pending: self.pending?,
+            debt: self.debt?,
+            next_expiry: None,
+        })
+    }
+
+    fn remnant(&self) -> Option<Remnant> {
+        Some(Remnant {
+            remaining: self.remaining?,
+            active_from: self.active_from?,
+            expires_at: self.expires_at?,
+            is_active: self.is_active?,
+        })
+    }
+}
+
+/// Whose balances are asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Whose<'a> {
+    /// The member of this id.
+    Id(MemberId),
+    /// The member that the employer calls this.
+    ExternalId(&'a str),
+}
+
+/// A member's balances, by category.
+pub type Balances = BTreeMap<String, Balance>;
+
+/// The balances of a member when the real clock shows `now`; of one category where one is given. None where there is no such member, or
+/// none any more. One statement, so that accounts and lots are of one moment; no lot is looked at of an account in which none ever
+/// becomes active or ends.
 pub async fn balances(
     connection: &impl ConnectionTrait,
-    (employer, member): (EmployerId, MemberId),
+    employer: EmployerId,
+    whose: Whose<'_>,
     category: Option<&str>,
-    now: Timestamp,
-) -> Result<BTreeMap<String, Balance>, DbErr> {
+    now: DateTime<Utc>,
+) -> Result<Option<(MemberId, Balances)>, DbErr> {
+    let texts = [
+        category,
+        match whose {
+            Whose::Id(_) => None,
+            Whose::ExternalId(external_id) => Some(external_id),
+        },
+    ];
     // PostgreSQL cannot even be asked for a text with a zero character, and no row has one.
-    if category.is_some_and(|category| category.contains('\0')) {
-        return Ok(BTreeMap::new());
+    if texts.iter().flatten().any(|text| text.contains('\0')) {
+        return Ok(None);
     }
     // The CASE is what spares the lots: a condition beside the key would be looked at once they are read.
-    let sql = Sql::on(
+    let mut sql = Sql::on(
         connection,
-        "SELECT account.category, account.available, account.pending, account.debt, lot.remaining, lot.active_from, lot.expires_at,
-         lot.is_active FROM points_account AS account
-         LEFT JOIN points_lot AS lot ON lot.employer_id = CASE WHEN account.due_at IS NOT NULL THEN account.employer_id END
-         AND lot.member_id = account.member_id AND lot.category = account.category AND lot.remaining > 0
-         AND (lot.expires_at < ",
-    )
-    .bind(NEVER)
-    .push(" OR NOT lot.is_active) WHERE account.employer_id = ")
-    .bind(employer)
-    .push(" AND account.member_id = ")
-    .bind(member);
-    let sql = match category {
-        Some(category) => sql.push(" AND account.category = ").bind(category),
-        None => sql,
+        "SELECT member.id AS member_id, employer.clock_offset_micros, account.category, account.available, account.pending, account.debt,
+         lot.remaining, lot.active_from, lot.expires_at, lot.is_active
+         FROM member JOIN employer ON employer.id = member.employer_id
+         LEFT JOIN points_account AS account ON account.employer_id = member.employer_id AND account.member_id = member.id",
+    );
+    if let Some(category) = category {
+        sql = sql.push(" AND account.category = ").bind(category);
+    }
+    sql = sql
+        .push(
+            " LEFT JOIN points_lot AS lot ON lot.employer_id = CASE WHEN account.due_at IS NOT NULL THEN account.employer_id END
+             AND lot.member_id = account.member_id AND lot.category = account.category AND lot.remaining > 0
+             AND (lot.expires_at < ",
+        )
+        .bind(NEVER)
+        .push(" OR NOT lot.is_active) WHERE member.employer_id = ")
+        .bind(employer);
+    sql = match whose {
+        Whose::Id(id) => sql.push(" AND member.id = ").bind(id),
+        Whose::ExternalId(external_id) => sql.push(" AND member.external_id = ").bind(external_id),
     };
-    let rows: Vec<BalanceRow> = sql.all(connection).await?;
-    let mut balances = BTreeMap::new();
-    for row in rows {
-        let balance = balances.entry(row.category).or_insert(Balance {
-            available: row.available,
-            pending: row.pending,
-            debt: row.debt,
-            next_expiry: None,
-        });
-        if let (Some(remaining), Some(active_from), Some(expires_at), Some(is_active)) =
-            (row.remaining, row.active_from, row.expires_at, row.is_active)
-        {
-            let lot = Remnant {
-                remaining,
-                active_from,
-                expires_at,
-                is_active,
-            };
+    let rows: Vec<BalanceRow> = sql.push(" AND member.erased_at IS NULL").all(connection).await?;
+    let Some(first) = rows.first() else {
+        return Ok(None);
+    };
+    let member = first.member_id;
+    let now = employer::now(now, first.clock_offset_micros).into();
+    let mut balances = Balances::new();
+    for row in &rows {
+        let (Some(category), Some(balance)) = (&row.category, row.balance()) else {
+            continue;
+        };
+        let balance = balances.entry(category.clone()).or_insert(balance);
+        if let Some(lot) = row.remnant() {
             balance.settle(lot, now);
         }
     }
-    Ok(balances)
+    Ok(Some((member, balances)))
 }
 
 /// An entry of the ledger, with what its reason is made of.

@@ -45,15 +45,19 @@ pub(super) async fn lots(
     connection: &impl ConnectionTrait,
     changed: &[(&AccountKey, &Account, Moment)],
 ) -> Result<(), DbErr> {
-    let (mut fresh, mut moved) = (Vec::new(), Vec::new());
+    let (mut fresh, mut moved, mut released) = (Vec::new(), Vec::new(), Vec::new());
     for (key, account, _) in changed {
         let new: BTreeSet<LotId> = account.fresh.iter().copied().collect();
         let old: BTreeSet<LotId> = account.changed.iter().copied().collect();
+        let timed: BTreeSet<LotId> = account.released.iter().copied().collect();
         for lot in account.lots.values() {
             if new.contains(&lot.id) {
                 fresh.push((*key, lot));
             } else if old.contains(&lot.id) {
                 moved.push((*key, lot));
+            }
+            if timed.contains(&lot.id) && !new.contains(&lot.id) {
+                released.push((*key, lot));
             }
         }
     }
@@ -85,6 +89,21 @@ pub(super) async fn lots(
         )
         .rows(rows)
         .push(" AS fresh")
+        .execute(connection)
+        .await?;
+    }
+    if !released.is_empty() {
+        let rows = Rows::new()
+            .id("employer_id", released.iter().map(|(key, _)| key.employer_id))
+            .id("id", released.iter().map(|(_, lot)| lot.id))
+            .int("active_from", released.iter().map(|(_, lot)| lot.active_from.0))
+            .int("expires_at", released.iter().map(|(_, lot)| lot.expires_at.0));
+        Sql::on(
+            connection,
+            "UPDATE points_lot SET active_from = wanted.active_from, expires_at = wanted.expires_at FROM ",
+        )
+        .rows(rows)
+        .push(" AS wanted WHERE points_lot.employer_id = wanted.employer_id AND points_lot.id = wanted.id")
         .execute(connection)
         .await?;
     }

@@ -9,7 +9,6 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::NaiveDateTime;
 use entity::contribution::Contribution;
-use entity::earning::refund::Refund;
 use entity::event::{Event, HELD};
 use entity::id::{EmployerId, Ids, IncentiveId, MemberId};
 use entity::program::ProgramState;
@@ -19,7 +18,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::Value;
 
 use crate::catalogue::{Catalogue, Compiled, Employers};
-use crate::judge::{Case, Cases, Happening};
+use crate::judge::{Case, Cases, Happening, Refunds};
 
 /// What a batch of events comes to before it is judged.
 pub(super) struct Opened<'a> {
@@ -30,7 +29,7 @@ pub(super) struct Opened<'a> {
     /// The events that wait for a paused program.
     pub held: Vec<Event>,
     /// What the events say of orders that points were given for, or will be.
-    pub refunds: Vec<Refund>,
+    pub refunds: Refunds,
     /// The places of the events that count, as far as anything wants them: those that were not retracted before they came.
     pub counting: Vec<usize>,
 }
@@ -96,7 +95,7 @@ pub(super) fn open<'a>(
         cases: Cases::new(),
         failed: Vec::new(),
         held: Vec::new(),
-        refunds: Vec::new(),
+        refunds: Refunds::default(),
         counting: Vec::new(),
     };
     for (index, event) in events.iter().enumerate() {
@@ -182,8 +181,14 @@ impl<'a> Opened<'a> {
                 continue;
             }
             match happening.refunds(compiled) {
-                Ok(refund) => self.refunds.extend(refund),
+                Ok(refund) => self.refunds.stated.extend(refund),
                 Err(reason) => self.fail(ids, event, incentive, reason),
+            }
+        }
+        for compiled in catalogue.released_by(&kind.key) {
+            let is_meant = |only| only == compiled.incentive.id;
+            if event.only_incentive_id.is_none_or(is_meant) {
+                self.refunds.released.extend(happening.releases(compiled));
             }
         }
     }

@@ -4,11 +4,12 @@
 use chrono::NaiveDateTime;
 use entity::clock::Timestamp;
 use entity::contribution::{Contribution, Role};
-use entity::earning::{self, refund::Refund};
+use entity::earning::{self, CauseKey, refund::Refund};
 use entity::id::{EmployerId, MemberId};
 use rust_decimal::Decimal;
 use serde_json::Value;
 
+use super::Release;
 use crate::catalogue::{Catalogue, Compiled, Ready};
 use crate::outcome::PointsOutcome;
 use crate::rules::points::{self, Occasion};
@@ -118,8 +119,8 @@ impl Happening<'_> {
                 let units = units.map_err(|fault| fault.to_string())?;
                 earns.units = units.map(|units| units.to_string());
             }
-            if let Some(refund) = &outcome.refund {
-                let name = points::name(self.properties, &refund.match_on);
+            if let Some(path) = outcome.order_name() {
+                let name = points::name(self.properties, path);
                 earns.cause = name.map(|name| earning::cause_of_order(&name));
             }
         }
@@ -147,6 +148,22 @@ impl Happening<'_> {
             occurred_at: self.occurred_at,
             remaining: left.to_string(),
         }))
+    }
+
+    /// The order that it releases the points of, of an incentive that has given points for it, or will; none: it releases none. As with
+    /// refunds, whether the program still runs does not matter.
+    pub fn releases(&self, compiled: &Compiled) -> Option<Release> {
+        let path = compiled.release_terms(self.event_type)?;
+        let name = points::name(self.properties, path)?;
+        Some(Release {
+            cause: CauseKey {
+                employer_id: self.employer,
+                member_id: self.member,
+                incentive_id: compiled.incentive.id,
+                cause: earning::cause_of_order(&name),
+            },
+            event_type: self.event_type.to_owned(),
+        })
     }
 }
 

@@ -27,6 +27,8 @@ const QUANTITY_MAX: u32 = 100;
 const NOT_BY_EVENT: &str =
     "points per unit need an incentive that is immediate and unlimited: only there an award is one event";
 
+const RELEASED_BY_EVENT: &str = "points can wait for an event only where the incentive is immediate and unlimited: only there an award is one event";
+
 /// What is wrong with the outcomes of a definition, each fault with the path of the input field to mend. Texts, and whether rewards
 /// are there, are left to the caller.
 ///
@@ -82,6 +84,7 @@ pub fn check(
         }
     }
     faults.of_policies(outcomes);
+    faults.of_names(outcomes);
     faults.0
 }
 
@@ -107,6 +110,28 @@ impl Faults {
             if *first.get_or_insert(is_kept) != is_kept {
                 let message = "either all outcomes of an incentive are kept or none is";
                 self.add(&["outcomes", &place.to_string(), kind, "onRetraction"], message);
+            }
+        }
+    }
+
+    /// An event names one order, however many outcomes ask for it.
+    fn of_names(&mut self, outcomes: &[Outcome]) {
+        let mut first = None;
+        for (place, outcome) in outcomes.iter().enumerate() {
+            let Outcome::Points(points) = outcome else {
+                continue;
+            };
+            let refund = points.refund.as_ref().map(|refund| ("refund", &refund.match_on));
+            let release = points.pending_until.as_ref();
+            let release = release.map(|release| ("pendingUntil", &release.match_on));
+            for (field, name) in refund.into_iter().chain(release) {
+                if *first.get_or_insert(name) != name {
+                    let message = "an incentive names the order by one property";
+                    self.add(
+                        &["outcomes", &place.to_string(), "points", field, "match"],
+                        message,
+                    );
+                }
             }
         }
     }
@@ -184,6 +209,29 @@ impl Faults {
                 .and_then(|schema| misfit_as_amount(&schema, &per_unit.property))
             {
                 add(&["perUnit", "property"], message);
+            }
+        }
+        if let Some(release) = &points.pending_until {
+            if !is_per_event {
+                add(&["pendingUntil"], RELEASED_BY_EVENT.to_owned());
+            }
+            if let Some(message) = event_type
+                .and_then(schemas)
+                .and_then(|schema| misfit_as_name(&schema, &release.match_on))
+            {
+                add(&["pendingUntil", "match"], message);
+            }
+            match schemas(&release.event_type) {
+                None => add(
+                    &["pendingUntil", "eventType"],
+                    "there is no such event type".to_owned(),
+                ),
+                Some(schema) => {
+                    if let Some(message) = misfit_as_name(&schema, &release.match_on) {
+                        let message = format!("in the event that releases: {message}");
+                        add(&["pendingUntil", "match"], message);
+                    }
+                }
             }
         }
         let Some(refund) = &points.refund else { return };
@@ -276,6 +324,9 @@ mod tests {
             points(
                 json!({"perUnit": per_unit(), "refund": refund, "multiplier": "1.5", "expiresAfter": "P1Y",
                 "pendingFor": 60, "cap": {"amount": 1, "window": "MONTH"}, "onRetraction": "KEEP"}),
+            ),
+            points(
+                json!({"amount": 1, "pendingFor": 60, "pendingUntil": {"eventType": "order.refunded", "match": "order"}}),
             ),
             json!([{"points": {"category": "A", "amount": 1}}, {"points": {"category": "a", "perUnit": per_unit()}}]),
             json!([{"reward": {"reward": "mug"}}]),

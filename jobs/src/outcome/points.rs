@@ -29,9 +29,12 @@ pub struct PointsOutcome {
     /// How long they can be spent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_after: Option<Span>,
-    /// How long they cannot be spent yet, in seconds.
+    /// How long they cannot be spent yet, in seconds: from when they are recorded, or from the event that releases them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_for: Option<i64>,
+    /// Which event releases them; none: they need not be released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_until: Option<ReleaseOutcome>,
     /// How many one member can get.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap: Option<CapOutcome>,
@@ -83,6 +86,17 @@ pub struct RefundOutcome {
     pub shortfall: Shortfall,
 }
 
+/// Which event releases what an order has earned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReleaseOutcome {
+    /// The key of its type.
+    pub event_type: String,
+    /// The bare path of the property that names the order, in the order and in the event that releases it.
+    #[serde(rename = "match")]
+    pub match_on: String,
+}
+
 /// What is done where points that are to be taken back were spent already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -104,6 +118,16 @@ impl PointsOutcome {
             },
             None => Worth::Fixed(self.amount.unwrap_or(0)),
         }
+    }
+
+    /// The bare path of the property that names the order they are earned for; none: each event stands for itself.
+    pub fn order_name(&self) -> Option<&str> {
+        let refund = self.refund.as_ref().map(|refund| refund.match_on.as_str());
+        let release = self
+            .pending_until
+            .as_ref()
+            .map(|release| release.match_on.as_str());
+        refund.or(release)
     }
 
     /// Its cap, as the rules see it.

@@ -14,7 +14,7 @@ use entity::clock::Timestamp;
 use entity::earning::{self, CauseKey, cap, refund};
 use entity::id::{EmployerId, Ids, MemberId, TypedId};
 use entity::ledger::{
-    About, Account, AccountKey, Cause, Depth, Earned, EntryKind, Ledger, MOST, Moment, NEVER, Want,
+    AWAITED, About, Account, AccountKey, Cause, Depth, Earned, EntryKind, Ledger, MOST, Moment, NEVER, Want,
 };
 use entity::{achievement, contribution, member};
 use rust_decimal::Decimal;
@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use super::Written;
 use crate::catalogue::{Catalogue, Compiled, Employers};
-use crate::judge::{Counted, Refunds, factor};
+use crate::judge::{Counted, Refunds, Release, factor};
 use crate::outcome::{PointsOutcome, RetractionPolicy};
 use crate::rules::points::{Occasion, Stated};
 pub(crate) use preview::{Caps, Gain, gains};
@@ -49,12 +49,15 @@ pub(super) async fn follow(
     changes.extend(of_awards(connection, employers, written).await?);
     let said = refunds.stated.iter().chain(&refunds.taken_back);
     let refunded: BTreeSet<CauseKey> = said.map(refund::Refund::cause_key).collect();
-    if changes.is_empty() && refunded.is_empty() {
+    let released = refunds.released.as_slice();
+    if changes.is_empty() && refunded.is_empty() && released.is_empty() {
         return Ok(());
     }
-    let known = known(connection, employers, &changes, &refunded).await?;
+    let known = known(connection, employers, &changes, &refunded, released).await?;
     let mut board = Board::new(employers, known, &refunds.taken_back);
-    board.apply(changes, &refunded);
+    board.apply(changes, &refunded, released, |employer| {
+        moment(employers, employer, now)
+    });
     let wanted = board.caps();
     if !wanted.is_empty() {
         let keys: Vec<&cap::Key> = wanted.iter().collect();
@@ -217,6 +220,7 @@ async fn known(
     employers: &Employers,
     changes: &[Change],
     refunded: &BTreeSet<CauseKey>,
+    released: &[Release],
 ) -> Result<Known, DbErr> {
     let of = |wanted: &dyn Fn(&Change) -> bool| -> BTreeSet<CauseKey> {
         let causes = changes.iter().filter(|change| wanted(change));
@@ -224,6 +228,7 @@ async fn known(
     };
     let mut causes = of(&|_| true);
     causes.extend(refunded.iter().cloned());
+    causes.extend(released.iter().map(|release| release.cause.clone()));
     let causes: Vec<CauseKey> = causes.into_iter().collect();
     let earnings = earning::list(connection, &causes).await?;
     let mut orders = of(&|change| change.is_order);
@@ -267,7 +272,7 @@ async fn book(
 ) -> Result<(), DbErr> {
     let mut wanted: BTreeMap<AccountKey, Want> = BTreeMap::new();
     for delta in &deltas {
-        let depth = if delta.points < 0 {
+        let depth = if delta.points < 0 || delta.releases {
             Depth::Lots
         } else {
             Depth::Head
@@ -306,11 +311,19 @@ async fn book(
             incentive: delta.cause.incentive_id,
             key: delta.cause.cause.clone(),
         };
+        let (active_from, expires_at) = times(outcome, catalogue, compiled, at);
+        if delta.releases {
+            account.release(ids, &cause, active_from, expires_at);
+        }
         if delta.points < 0 {
             account.take_back(ids, delta.points.saturating_neg(), &cause, delta.shortfall, about);
             continue;
         }
-        let (active_from, expires_at) = times(outcome, catalogue, compiled, at);
+        let (active_from, expires_at) = if delta.awaits {
+            (AWAITED, NEVER)
+        } else {
+            (active_from, expires_at)
+        };
         let earned = Earned {
             amount: delta.points.min(room(account)),
             active_from,

@@ -30,14 +30,16 @@ struct Bought {
     minutes_ago: i64,
     total: i64,
     is_retracted: bool,
+    is_delivered: bool,
     /// How long after it, what is left, and whether that was taken back.
     refunds: Vec<(i64, i64, bool)>,
 }
 
-/// What is sent: an order, one of its refunds, or that one of them did not happen.
+/// What is sent: an order, its delivery, one of its refunds, or that one of them did not happen.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Event(usize, Option<usize>),
+    Delivery(usize),
     Retraction(usize, Option<usize>),
 }
 
@@ -48,15 +50,19 @@ fn bought() -> impl Strategy<Value = Bought> {
         0..MINUTES,
         1..6_000_i64,
         prop::bool::weighted(0.2),
+        any::<bool>(),
         prop::collection::vec(refund, 0..4),
     )
-        .prop_map(|(member, minutes_ago, total, is_retracted, refunds)| Bought {
-            member,
-            minutes_ago,
-            total,
-            is_retracted,
-            refunds,
-        })
+        .prop_map(
+            |(member, minutes_ago, total, is_retracted, is_delivered, refunds)| Bought {
+                member,
+                minutes_ago,
+                total,
+                is_retracted,
+                is_delivered,
+                refunds,
+            },
+        )
 }
 
 fn steps(orders: &[Bought]) -> impl Strategy<Value = Vec<Step>> + use<> {
@@ -65,6 +71,9 @@ fn steps(orders: &[Bought]) -> impl Strategy<Value = Vec<Step>> + use<> {
         steps.push(Step::Event(index, None));
         if order.is_retracted {
             steps.push(Step::Retraction(index, None));
+        }
+        if order.is_delivered {
+            steps.push(Step::Delivery(index));
         }
         for (refund, (_, _, is_retracted)) in order.refunds.iter().enumerate() {
             steps.push(Step::Event(index, Some(refund)));
@@ -93,7 +102,7 @@ fn plans() -> impl Strategy<Value = Plan> {
 fn expected(orders: &[Bought]) -> BTreeMap<(&'static str, &'static str), i64> {
     let mut balances = BTreeMap::new();
     for member in MEMBERS {
-        let mut all = 0;
+        let (mut all, mut delivered) = (0, 0);
         let mut by_day: BTreeMap<i64, i64> = BTreeMap::new();
         let mut count = 0;
         for order in orders
@@ -112,12 +121,16 @@ fn expected(orders: &[Bought]) -> BTreeMap<(&'static str, &'static str), i64> {
                 left = left.min(remains);
             }
             all += left / 100;
+            if order.is_delivered {
+                delivered += left / 100;
+            }
             // It is noon.
             let day = (order.minutes_ago + AGE + 12 * 60 - 1).div_euclid(24 * 60);
             *by_day.entry(day).or_default() += left / 100;
             count += 1;
         }
         balances.insert((member, "points"), all);
+        balances.insert((member, "delivered"), delivered);
         balances.insert(
             (member, "capped"),
             by_day.values().map(|sum| (*sum).min(CAP)).sum(),
@@ -174,6 +187,12 @@ async fn balances_do_not_depend_on_the_order_of_arrival(app: &TestApp) {
 async fn set_up(world: &World<'_>) {
     let refund = json!({"eventType": "order.refunded", "match": "order"});
     let per_euro = json!({"property": "total", "points": "0.01"});
+    let delivered = json!({"key": "order.delivered", "name": "Delivered"});
+    world
+        .admin()
+        .change("createEventType", delivered, "eventType { key }")
+        .await;
+    let release = json!({"eventType": "order.delivered", "match": "order"});
     for (key, structure, points) in [
         (
             "per-euro",
@@ -184,6 +203,11 @@ async fn set_up(world: &World<'_>) {
             "capped",
             json!({"immediate": true}),
             json!({"category": "capped", "perUnit": per_euro, "refund": refund, "cap": {"amount": CAP, "window": "DAY"}}),
+        ),
+        (
+            "delivered",
+            json!({"immediate": true}),
+            json!({"category": "delivered", "perUnit": per_euro, "refund": refund, "pendingUntil": release}),
         ),
         (
             "pairs",
@@ -227,6 +251,13 @@ async fn send(world: &World<'_>, case: usize, orders: &[Bought], batch: &[Step])
                     json!({"order": format!("order-{case}-{index}"), "total": total, "currency": "EUR"});
                 let sent = event(&id_in(case, index, refund), &member, &instant.to_rfc3339());
                 events.push(sent.of(event_type).set("properties", properties).into());
+            }
+            Step::Delivery(index) => {
+                let order = &orders[index];
+                let member = format!("{}-{case}", order.member);
+                let properties = json!({"order": format!("order-{case}-{index}")});
+                let sent = event(&format!("{case}-{index}-delivered"), &member, &noon.to_rfc3339());
+                events.push(sent.of("order.delivered").set("properties", properties).into());
             }
             Step::Retraction(index, refund) => {
                 retractions.push(json!({"id": id_in(case, index, refund)}));

@@ -61,6 +61,20 @@ impl Bench {
             .unwrap();
     }
 
+    /// Earns points for a cause that wait for an event.
+    fn wait_for(&mut self, number: u8, amount: i64) {
+        let earned = Earned {
+            amount,
+            active_from: AWAITED,
+            expires_at: NEVER,
+            cause: Some(cause(number)),
+        };
+        let now = Timestamp(self.now);
+        self.account
+            .earn(&self.ids, now, EntryKind::Earned, earned, About::default())
+            .unwrap();
+    }
+
     fn earn(&mut self, amount: i64, lasts: Option<i64>) {
         self.earn_for(None, amount, 0, lasts);
     }
@@ -337,4 +351,31 @@ fn only_the_next_entry_gets_an_id_that_was_promised() {
     let ids: Vec<PointsEntryId> = bench.account.written().iter().map(|entry| entry.id).collect();
     assert_eq!(ids.first(), Some(&promised));
     assert_ne!(ids.last(), Some(&promised));
+}
+
+#[test]
+fn points_that_wait_for_an_event_become_active_with_it_and_end_from_there() {
+    let mut bench = Bench::new();
+    bench.wait_for(1, 10);
+    bench.wait_for(2, 5);
+    assert_eq!(bench.account.due_at(), None);
+    bench.pass(1_000);
+    assert_eq!(bench.balance(), (0, 15, 0));
+    assert_eq!(bench.take_back(4, 1, Shortfall::Leave), 4);
+    let release = |bench: &mut Bench, number, waits, lasts| {
+        let from = bench.now + waits;
+        let (from, end) = (Timestamp(from), Timestamp(from + lasts));
+        bench.account.release(&bench.ids, &cause(number), from, end);
+    };
+    release(&mut bench, 1, 0, 7);
+    assert_eq!(bench.balance(), (6, 5, 0));
+    release(&mut bench, 2, 3, 7);
+    assert_eq!(bench.balance(), (6, 5, 0));
+    assert_eq!(bench.account.due_at(), Some(Timestamp(1_003)));
+    bench.pass(3);
+    assert_eq!(bench.balance(), (11, 0, 0));
+    // Released once: later there is nothing that waits.
+    release(&mut bench, 1, 0, 1_000);
+    bench.pass(4);
+    assert_eq!(bench.balance(), (5, 0, 0));
 }

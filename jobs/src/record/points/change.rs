@@ -8,10 +8,11 @@ use entity::contribution::Contribution;
 use entity::earning::refund::Refund;
 use entity::earning::{self, CauseKey, Earning, cap};
 use entity::id::EmployerId;
-use entity::ledger::{AccountKey, Shortfall};
+use entity::ledger::{AccountKey, Moment, Shortfall};
 use rust_decimal::Decimal;
 
 use crate::catalogue::{Compiled, Employers};
+use crate::judge::Release;
 use crate::outcome::{PointsOutcome, RetractionPolicy};
 use crate::rules::points::{Cap, Excess, Stated, Used};
 
@@ -70,6 +71,10 @@ pub(super) struct Delta {
     pub version: i32,
     pub points: i64,
     pub shortfall: Shortfall,
+    /// Whether what was earned, and waited for an event, no longer does.
+    pub releases: bool,
+    /// Whether what is earned waits for an event.
+    pub awaits: bool,
 }
 
 impl Delta {
@@ -97,7 +102,7 @@ pub(super) fn earned_by<'a>(
             Some(_) => decimal(row.units.as_deref()?)?,
             None => Decimal::ONE,
         };
-        let order = row.cause.clone().filter(|_| outcome.refund.is_some());
+        let order = row.cause.clone().filter(|_| outcome.order_name().is_some());
         let is_order = order.is_some();
         Some(EarnedBy {
             cause: CauseKey {
@@ -128,6 +133,35 @@ struct Slot {
     /// How it was taken back, if it was.
     gone: Option<RetractionPolicy>,
     is_refunded: bool,
+}
+
+impl Slot {
+    /// Of a cause for which nothing is earned yet.
+    fn new((cause, category): &Key, version: i32, day: NaiveDate) -> Self {
+        Self {
+            before: None,
+            after: Earning {
+                employer_id: cause.employer_id,
+                member_id: cause.member_id,
+                incentive_id: cause.incentive_id,
+                category: category.clone(),
+                cause: cause.cause.clone(),
+                version,
+                day,
+                units: None,
+                stated_at: None,
+                remaining: None,
+                refunded_at: None,
+                released_at: None,
+                factor: Decimal::ONE.to_string(),
+                gross: 0,
+                is_rejected: false,
+                updated_on: day,
+            },
+            gone: None,
+            is_refunded: false,
+        }
+    }
 }
 
 /// The causes that change, with their caps.
@@ -177,8 +211,14 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// Brings in what has changed, and what refunds say of it.
-    pub fn apply(&mut self, changes: Vec<Change>, refunded: &BTreeSet<CauseKey>) {
+    /// Brings in what has changed, what refunds say of it, and what may be spent from now on. `now` is the present of an employer.
+    pub fn apply(
+        &mut self,
+        changes: Vec<Change>,
+        refunded: &BTreeSet<CauseKey>,
+        released: &[Release],
+        now: impl Fn(EmployerId) -> Moment,
+    ) {
         let mut seen: BTreeSet<Key> = BTreeSet::new();
         for change in changes {
             let key = (change.cause, change.category);
@@ -188,6 +228,14 @@ impl<'a> Board<'a> {
             match change.what {
                 What::Earned(claim) => self.earn(key, claim),
                 What::Gone { stated, policy } => self.lose(&key, stated, policy),
+            }
+        }
+        for release in released {
+            let now = now(release.cause.employer_id);
+            for key in self.release(release, now) {
+                if seen.insert(key.clone()) {
+                    self.order.push(key);
+                }
             }
         }
         let mut more: Vec<Key> = self
@@ -214,35 +262,39 @@ impl<'a> Board<'a> {
     }
 
     fn earn(&mut self, key: Key, claim: Claim) {
-        let (cause, category) = &key;
-        let fresh = || Slot {
-            before: None,
-            after: Earning {
-                employer_id: cause.employer_id,
-                member_id: cause.member_id,
-                incentive_id: cause.incentive_id,
-                category: category.clone(),
-                cause: cause.cause.clone(),
-                version: claim.version,
-                day: claim.day,
-                units: None,
-                stated_at: None,
-                remaining: None,
-                refunded_at: None,
-                factor: claim.factor.to_string(),
-                gross: 0,
-                is_rejected: false,
-                updated_on: claim.day,
-            },
-            gone: None,
-            is_refunded: false,
-        };
-        let fresh = fresh();
+        let fresh = Slot::new(&key, claim.version, claim.day);
         let slot = self.slots.entry(key).or_insert(fresh);
         let known = statement(slot.after.units.as_deref(), slot.after.stated_at);
         if known.is_none_or(|known| claim.stated.supersedes(&known)) {
+            let awaited = awaited_by(self.employers, &slot.after);
             claim.write(&mut slot.after);
+            // What has come before the order was read by another version, and may be nothing that this one waits for.
+            if awaited != awaited_by(self.employers, &slot.after) {
+                slot.after.released_at = None;
+            }
         }
+    }
+
+    /// Takes note of what need not wait any longer, or will not have to: the event may come before the order.
+    fn release(&mut self, release: &Release, now: Moment) -> Vec<Key> {
+        let cause = &release.cause;
+        let found = self.employers.get(cause.employer_id);
+        let Some(compiled) = found.and_then(|catalogue| catalogue.find(cause.incentive_id)) else {
+            return Vec::new();
+        };
+        let mut keys = Vec::new();
+        for (category, version) in compiled.released_by(&release.event_type) {
+            let key = (cause.clone(), category.to_owned());
+            let fresh = Slot::new(&key, version, now.on);
+            let slot = self.slots.entry(key.clone()).or_insert(fresh);
+            if slot.after.released_at.is_none()
+                && awaited_by(self.employers, &slot.after) == Some(release.event_type.as_str())
+            {
+                slot.after.released_at = Some(now.at);
+                keys.push(key);
+            }
+        }
+        keys
     }
 
     fn lose(&mut self, key: &Key, stated: Stated, policy: RetractionPolicy) {
@@ -328,13 +380,20 @@ impl<'a> Board<'a> {
             } else {
                 outcome.shortfall()
             };
-            if points != 0 {
+            let was_released = slot
+                .before
+                .as_ref()
+                .is_some_and(|before| before.released_at.is_some());
+            let releases = was_there && !was_released && after.released_at.is_some();
+            if points != 0 || releases {
                 deltas.push(Delta {
                     cause: key.0.clone(),
                     category: key.1.clone(),
                     version: after.version,
                     points,
                     shortfall,
+                    releases,
+                    awaits: outcome.pending_until.is_some() && after.released_at.is_none(),
                 });
             }
             if slot.before.as_ref() != Some(&after) {
@@ -404,6 +463,12 @@ fn through(caps: &mut BTreeMap<cap::Key, (cap::Used, Used)>, cap: Option<&(cap::
         }
         None => by,
     }
+}
+
+/// The key of the event type that what is earned waits for.
+fn awaited_by<'a>(employers: &'a Employers, earning: &Earning) -> Option<&'a str> {
+    let outcome = outcome_of(employers, earning)?;
+    Some(outcome.pending_until.as_ref()?.event_type.as_str())
 }
 
 fn outcome_of<'a>(employers: &'a Employers, earning: &Earning) -> Option<&'a PointsOutcome> {

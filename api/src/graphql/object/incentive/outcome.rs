@@ -86,8 +86,10 @@ pub struct PointsOutcome {
     multiplier: Option<Decimal>,
     /// How long they can be spent, to the end of that day in the program's zone; null: for ever.
     expires_after: Option<CalendarDuration>,
-    /// How long they cannot be spent yet; null: they can at once.
+    /// How long they cannot be spent yet, from when they are recorded, or from the event that releases them; null: no longer than that.
     pending_for: Option<Duration>,
+    /// The event that releases them: until then they are pending; null: none need come.
+    pending_until: Option<PendingUntil>,
     /// How many of them one member can get; null: any number.
     cap: Option<PointsCap>,
     /// Which events take parts of them back; null: none.
@@ -117,6 +119,15 @@ pub struct PointsCap {
     window: Window,
     /// What becomes of those beyond.
     excess: CapExcess,
+}
+
+/// The event that releases the points of an order.
+#[derive(SimpleObject)]
+pub struct PendingUntil {
+    /// The key of its type.
+    event_type: String,
+    /// The bare path of the property that names the order.
+    r#match: String,
 }
 
 /// Events that say what is left of an order.
@@ -173,6 +184,10 @@ impl From<rule::PointsOutcome> for PointsOutcome {
             multiplier: outcome.multiplier.map(Decimal),
             expires_after: outcome.expires_after.map(CalendarDuration),
             pending_for: outcome.pending_for.map(pending),
+            pending_until: outcome.pending_until.map(|release| PendingUntil {
+                event_type: release.event_type,
+                r#match: release.match_on,
+            }),
             cap: outcome.cap.map(|cap| PointsCap {
                 amount: BigInt(cap.amount),
                 window: cap.window.into(),

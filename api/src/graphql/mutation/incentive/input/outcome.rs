@@ -3,7 +3,7 @@
 use async_graphql::{InputObject, OneofObject};
 use jobs::outcome::{
     AchievementOutcome, CapOutcome, DEFAULT_CATEGORY, Outcome, PerUnit, PointsOutcome, RefundOutcome,
-    RewardOutcome,
+    ReleaseOutcome, RewardOutcome,
 };
 
 use crate::graphql::object::incentive::Window;
@@ -51,8 +51,12 @@ pub struct PointsOutcomeInput {
     /// program's zone. Years and months are those of the calendar, and at most 100 years; where a month is too short, its last day is
     /// meant. For ever unless given.
     expires_after: Option<CalendarDuration>,
-    /// How long they cannot be spent yet, a second to ten years. Not at all unless given.
+    /// How long they cannot be spent yet, a second to ten years: from when they are recorded, or with `pendingUntil` from the event that
+    /// releases them. Not at all unless given.
     pending_for: Option<Duration>,
+    /// The event that releases them: until it has come they are pending, and their end is counted from there; only where the incentive
+    /// is immediate and unlimited.
+    pending_until: Option<PendingUntilInput>,
     /// How many of them one member can get.
     cap: Option<PointsCapInput>,
     /// Which events take parts of them back; only with `perUnit`.
@@ -86,6 +90,16 @@ pub struct PointsCapInput {
     /// What becomes of those beyond.
     #[graphql(default_with = "Some(CapExcess::Cut)")]
     excess: Option<CapExcess>,
+}
+
+/// The event that releases points. It may come before the order. Taking it back later takes nothing back: what was released stays so.
+#[derive(InputObject)]
+pub struct PendingUntilInput {
+    /// The key of its type.
+    event_type: String,
+    /// The bare path of the property that names the order, in the order's event and in the one that releases it; a text or a number in
+    /// both. Points of an order without a name are never released. Events that name the same order earn once, by the latest of them.
+    r#match: String,
 }
 
 /// Events that say what is left of an order: points for what is left stay, the others are taken back. The latest such event counts;
@@ -148,6 +162,10 @@ impl PointsOutcomeInput {
             multiplier: self.multiplier.map(|multiplier| multiplier.0.normalize()),
             expires_after: self.expires_after.map(|after| after.0),
             pending_for: self.pending_for.map(|pending| pending.0.num_seconds()),
+            pending_until: self.pending_until.map(|release| ReleaseOutcome {
+                event_type: release.event_type,
+                match_on: release.r#match,
+            }),
             cap: self.cap.map(|cap| CapOutcome {
                 amount: cap.amount.0,
                 window: cap.window.into(),
