@@ -27,7 +27,7 @@ use crate::why::{self, Why};
 pub use case::Case;
 use case::{Known, Verdict};
 pub use happening::{Happening, factor};
-pub use simulate::{AWARDS_MAX, Simulated, simulate};
+pub use simulate::{AWARDS_MAX, Samples, Simulated, simulate};
 
 mod budget;
 pub use budget::Budgets;

@@ -11,6 +11,7 @@ pub use points::{
 };
 
 /// One outcome. The stored form is a JSON object with one field that names the kind.
+#[expect(clippy::large_enum_variant, reason = "an incentive has at most ten of them")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Outcome {

@@ -123,7 +123,7 @@ impl Scale {
                 timed: 400,
                 judged: 12_000,
                 flat: 8_000,
-                accounts: 100_000,
+                accounts: 1_000_000,
             }
         };
         Self {

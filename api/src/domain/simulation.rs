@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono_tz::Tz;
-use entity::contribution::Contribution;
 use entity::id::MemberId;
 use entity::member;
 use jobs::catalogue::{Catalogue, Compiled, Employers};
@@ -224,12 +223,12 @@ fn judge_all(
     let unjudged = |reason: String| Error::from(Fault::invalid(&["incentive"], reason));
     let mut awards = Vec::new();
     for (name, sample) in samples {
-        let contributions = sample.contributions(catalogue, &compiled).map_err(unjudged)?;
+        let samples = sample.read(catalogue, &compiled).map_err(unjudged)?;
         let mut earned = judge::simulate(
             catalogue,
             &compiled,
             sample.id,
-            contributions,
+            samples,
             sample.attributes(),
             unwanted,
         )
@@ -252,11 +251,11 @@ impl Sample<'_> {
         self.known.map_or(&Value::Null, |member| &member.attributes)
     }
 
-    /// What the member's events count for.
-    fn contributions(&self, catalogue: &Catalogue, compiled: &Compiled) -> Result<Vec<Contribution>, String> {
+    /// What the member's events count for, and refund.
+    fn read(&self, catalogue: &Catalogue, compiled: &Compiled) -> Result<judge::Samples, String> {
         let employer = &catalogue.employer;
         let attributes = self.attributes();
-        let mut contributions = Vec::new();
+        let mut samples = judge::Samples::default();
         for (candidate, form) in &self.events {
             let local = check::local(form, self.known, employer);
             let unreadable = |_| "an event has no local date".to_owned();
@@ -271,8 +270,10 @@ impl Sample<'_> {
                 time_zone: local.zone.name(),
                 properties: &form.properties,
             };
-            contributions.extend(happening.counts_for(catalogue, compiled, attributes)?);
+            let counted = happening.counts_for(catalogue, compiled, attributes)?;
+            samples.contributions.extend(counted);
+            samples.refunds.extend(happening.refunds(compiled)?);
         }
-        Ok(contributions)
+        Ok(samples)
     }
 }

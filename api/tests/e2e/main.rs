@@ -13,4 +13,5 @@ mod lifecycle;
 mod limits;
 mod oauth;
 mod outage;
+mod points;
 mod several;

@@ -36,6 +36,7 @@ on_both!(
     outcomes_are_shown_as_they_were_said,
     outcomes_that_make_no_sense_are_refused,
     a_dry_run_says_how_many_points_there_would_be,
+    a_dry_run_takes_refunds_off_and_counts_an_order_once,
     nothing_is_kept_of_what_a_member_earned_points_for_once_it_is_erased,
 );
 
@@ -593,6 +594,37 @@ async fn a_dry_run_says_how_many_points_there_would_be(app: &TestApp) {
         data["simulate"],
         json!({"awards": [{"points": 50}, {"points": 10}, {"points": 10}], "userErrors": []})
     );
+}
+
+async fn a_dry_run_takes_refunds_off_and_counts_an_order_once(app: &TestApp) {
+    let world = World::new(app).await;
+    let input = each("euros", "order.completed", &euros());
+    let events: Vec<Value> = [
+        refund("r2", "A", 500, "2026-11-20T13:00:00Z"),
+        order("o1", "A", 2500, "2026-11-20T10:00:00Z"),
+        refund("r1", "A", 2000, "2026-11-20T11:00:00Z"),
+        order("o2", "B", 1000, "2026-11-21T09:00:00Z"),
+        order("o3", "B", 1500, "2026-11-21T10:00:00Z"),
+        order("o4", "C", 700, "2026-11-21T11:00:00Z"),
+        refund("r3", "C", 900, "2026-11-21T11:30:00Z"),
+    ]
+    .map(Value::from)
+    .into();
+    let query =
+        "query($input: SimulateInput!) { simulate(input: $input) { awards { points } userErrors { path } } }";
+    let asked = json!({"input": {"incentive": input.clone(), "events": events.clone()}});
+    let data = world.admin().data(query, asked).await;
+    assert_eq!(
+        data["simulate"],
+        json!({"awards": [{"points": 5}, {"points": 0}, {"points": 15}, {"points": 7}], "userErrors": []})
+    );
+    // And what comes to pass is what was foretold.
+    world.members(&["ada"]).await;
+    world.incentive(input).await;
+    let statuses = world.backend().record(events).await;
+    assert!(statuses.iter().all(|status| status == "ACCEPTED"), "{statuses:?}");
+    app.run_jobs().await;
+    assert_eq!(points(app).await, 27);
 }
 
 async fn nothing_is_kept_of_what_a_member_earned_points_for_once_it_is_erased(app: &TestApp) {

@@ -6,6 +6,7 @@
 
 use chrono::NaiveDate;
 use entity::contribution::{Contribution, Role};
+use entity::earning::refund::Refund;
 use entity::id::MemberId;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::case::{Case, Known, Verdict};
 use super::{Basis, revokes};
 use crate::catalogue::{Catalogue, Compiled};
-use crate::record::points::{Caps, Gain, gains};
+use crate::record::points::{Caps, Gain, gains, settle_orders};
 use crate::rules::{self, Award, Tidied};
 use crate::why::Why;
 
@@ -36,15 +37,28 @@ pub struct Simulated {
     pub points: Option<i64>,
 }
 
+/// What the samples of a member say.
+#[derive(Debug, Default)]
+pub struct Samples {
+    /// What counts for the draft.
+    pub contributions: Vec<Contribution>,
+    /// What is left of orders.
+    pub refunds: Vec<Refund>,
+}
+
 /// Judges what a member has done; at most [`AWARDS_MAX`] awards. An error says why it cannot be judged, or that it is `unwanted` by now.
 pub fn simulate(
     catalogue: &Catalogue,
     compiled: &Compiled,
     member: MemberId,
-    mut contributions: Vec<Contribution>,
+    samples: Samples,
     attributes: &Value,
     unwanted: &CancellationToken,
 ) -> Result<Vec<Simulated>, String> {
+    let Samples {
+        mut contributions,
+        refunds,
+    } = samples;
     // At one instant, what stops comes first: nothing is earned that would be taken back at once.
     contributions.sort_by_key(|row| (row.occurred_at, row.role != Role::Stops));
     // For each step the first day of what comes after it. Days need not follow the instants, because zones differ.
@@ -70,6 +84,10 @@ pub fn simulate(
         run.judge(step)?;
         run.tidy(next)?;
     }
+    settle_orders(
+        run.awards.iter_mut().flat_map(|(_, gains)| gains).flatten(),
+        &refunds,
+    );
     // What an award gets of a cap depends on those before it, and some may have been taken back.
     let mut caps = Caps::default();
     for (simulated, gains) in &mut run.awards {

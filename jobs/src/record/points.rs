@@ -26,7 +26,7 @@ use crate::catalogue::{Catalogue, Compiled, Employers};
 use crate::judge::{Counted, Refunds, Release, factor};
 use crate::outcome::{PointsOutcome, RetractionPolicy};
 use crate::rules::points::{Occasion, Stated};
-pub(crate) use preview::{Caps, Gain, gains};
+pub(crate) use preview::{Caps, Gain, gains, settle_orders};
 
 use change::{Board, Change, Delta, Known, What};
 

@@ -44,8 +44,8 @@ pub struct SimulatedAward {
     earned_on: Date,
     /// Counts 1, 2, 3 inside the window of the draft's limit.
     ordinal: u32,
-    /// The points that come with it, of all categories, by the boosts and caps of the program and the incentive; null: the incentive
-    /// gives none. Refunds are not simulated: each event is an order of its own.
+    /// The points that come with it, of all categories, by the boosts and caps of the program and the incentive, and after the refunds
+    /// among the sample events; of several events that name one order, the latest earns. Null: the incentive gives none.
     points: Option<BigInt>,
     /// Why it would be earned.
     why: Explanation,

@@ -13,6 +13,7 @@ on_both!(
     no_member_has_more_than_the_limit,
     one_key_redeems_once_however_many_bring_it,
     a_redemption_is_either_fulfilled_or_called_off,
+    what_has_waited_too_long_is_given_back_once,
     what_is_refunded_is_either_taken_back_or_owed,
 );
 
@@ -134,6 +135,41 @@ async fn a_redemption_is_either_fulfilled_or_called_off(app: &TestApp) {
     assert_eq!(world.points("ada", "points").await, cancelled * 100);
     let stock = 100 - i64::try_from(ROUNDS).unwrap() + cancelled;
     assert_eq!(world.stock("gift").await, stock);
+}
+
+async fn what_has_waited_too_long_is_given_back_once(app: &TestApp) {
+    const HELD: usize = 20;
+    let world = World::new(app).await;
+    world
+        .reward(json!({"key": "gift", "price": 100, "stock": 100, "holdFor": "P1D", "fulfilledBy": "spa"}))
+        .await;
+    world.members(&["ada"]).await;
+    world.give_points("ada", "points", 2_000).await;
+    let mut ids = Vec::new();
+    for number in 0..HELD {
+        ids.push(world.redeemed("ada", "gift", &format!("k{number}")).await);
+    }
+    assert_eq!(world.points("ada", "points").await, 0);
+    app.set_clock("2026-11-22T12:00:00Z");
+    let shop = world.shop();
+    let cancelled = join_all(ids.iter().map(|id| {
+        let input = json!({"redemption": id, "reason": "too late"});
+        shop.mutate("cancelRedemption", input, "redemption { status }")
+    }));
+    let sweep = async || jobs::expire::holds::run(&app.app.jobs).await.unwrap();
+    let (cancelled, _) = join(cancelled, join_all([sweep(), sweep()])).await;
+    sweep().await;
+    let tally = tally(&cancelled);
+    let by_hand = tally.get("OK").copied().unwrap_or(0);
+    let late = tally.get("INVALID_STATE").copied().unwrap_or(0);
+    assert_eq!(by_hand + late, HELD, "{tally:?}");
+    let statuses = world.redemptions("ada").await;
+    let expired = statuses.iter().filter(|status| *status == "EXPIRED").count();
+    assert_eq!(expired, late, "{statuses:?}");
+    assert_eq!(world.points("ada", "points").await, 2_000);
+    assert_eq!(world.stock("gift").await, 100);
+    // The partner was asked for each, and told of each once.
+    assert_eq!(world.feed_length().await, 2 * HELD);
 }
 
 async fn what_is_refunded_is_either_taken_back_or_owed(app: &TestApp) {

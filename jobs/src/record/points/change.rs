@@ -479,7 +479,7 @@ fn outcome_of<'a>(employers: &'a Employers, earning: &Earning) -> Option<&'a Poi
         .points_of(&earning.category)
 }
 
-fn statement(amount: Option<&str>, at: Option<Timestamp>) -> Option<Stated> {
+pub(super) fn statement(amount: Option<&str>, at: Option<Timestamp>) -> Option<Stated> {
     Some(Stated {
         amount: decimal(amount?)?,
         at: at?.instant(),

@@ -52,6 +52,7 @@ pub enum Shortfall {
 }
 
 /// What follows from an award.
+#[expect(clippy::large_enum_variant, reason = "an incentive has at most ten of them")]
 #[derive(Union)]
 pub enum Outcome {
     /// The member has an achievement.

@@ -11,6 +11,7 @@ use crate::graphql::object::incentive::outcome::{CapExcess, RetractionPolicy, Ro
 use crate::graphql::scalar::{BigInt, CalendarDuration, Decimal, Duration};
 
 /// What follows from an award.
+#[expect(clippy::large_enum_variant, reason = "an incentive has at most ten of them")]
 #[derive(OneofObject)]
 pub enum OutcomeInput {
     /// The member has an achievement, and the partners learn of it. At most one.
