@@ -18,7 +18,7 @@ use crate::auth::token::Authority;
 use crate::auth::verifier::Verifier;
 use crate::domain;
 use crate::graphql::{PlauditSchema, schema};
-use crate::http::websocket::Sockets;
+use crate::http::sockets::Sockets;
 use crate::intake::Intake;
 
 /// How often the keys and the revoked clients are read again: a revocation takes effect within this, and the door's own second.
@@ -61,7 +61,7 @@ pub struct App {
     pub health: Health,
     /// Who signs tokens, and whose are taken.
     pub verifier: Arc<Verifier>,
-    /// The open sockets.
+    /// The open sockets and streams.
     pub sockets: Sockets,
     /// Turns of those who redeem.
     pub redeeming: Semaphore,

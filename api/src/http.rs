@@ -7,6 +7,8 @@ pub mod health;
 pub mod oauth;
 pub mod points;
 pub mod problem;
+pub mod sockets;
+pub mod stream;
 #[cfg(test)]
 mod toy;
 pub mod websocket;
@@ -21,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::graphql::{AuthFailure, Bounds, Door};
-use self::websocket::Sockets;
+use self::sockets::Sockets;
 use crate::app::App;
 use crate::auth::access;
 use crate::auth::viewer::Viewer;
