@@ -18,6 +18,8 @@ on_both!(
     the_audits_of_graphql_over_http_are_all_ok,
     every_breach_of_the_protocol_has_its_close_code,
     the_graphql_ws_client_gets_replay_the_mark_and_what_is_live,
+    the_graphql_sse_client_gets_replay_the_mark_and_what_is_live,
+    the_apollo_client_gets_replay_the_mark_and_what_is_live,
     the_graphql_ws_client_goes_on_where_it_was_cut_off,
 );
 
@@ -71,8 +73,20 @@ async fn every_breach_of_the_protocol_has_its_close_code(database: Database) {
 }
 
 async fn the_graphql_ws_client_gets_replay_the_mark_and_what_is_live(database: Database) {
-    let plaudit = Plaudit::serve(&database, &[]).await;
-    let setting = Setting::new(&database, plaudit.address(), 1).await;
+    gets_replay_the_mark_and_what_is_live("subscribe.mjs", &database).await;
+}
+
+async fn the_graphql_sse_client_gets_replay_the_mark_and_what_is_live(database: Database) {
+    gets_replay_the_mark_and_what_is_live("sse.mjs", &database).await;
+}
+
+async fn the_apollo_client_gets_replay_the_mark_and_what_is_live(database: Database) {
+    gets_replay_the_mark_and_what_is_live("apollo.mjs", &database).await;
+}
+
+async fn gets_replay_the_mark_and_what_is_live(script: &str, database: &Database) {
+    let plaudit = Plaudit::serve(database, &[]).await;
+    let setting = Setting::new(database, plaudit.address(), 1).await;
     let api = Api::new(plaudit.address(), &setting.employer);
     send(&api, &setting, 0..2).await;
     eventually("an empty queue", SOON, async || {
@@ -80,7 +94,7 @@ async fn the_graphql_ws_client_gets_replay_the_mark_and_what_is_live(database: D
     })
     .await;
     let url = plaudit.url("/graphql");
-    let mut script = Script::start(node(&["subscribe.mjs", &url, &setting.partner, FEED, "4"]));
+    let mut script = Script::start(node(&[script, &url, &setting.partner, FEED, "4"]));
     script.said(3).await;
     send(&api, &setting, 2..3).await;
     assert!(script.ended().await.success());
