@@ -95,9 +95,10 @@ impl App {
         store::refresh(&db, &verifier, clock.now()).await?;
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
         let wakes = Wakes::new(db.postgres_pool().is_some());
-        let intake = Intake::start(&db, &clock, &ids, &wakes, &tasks);
+        let jobs = jobs::Context::new(db.clone(), clock.clone(), ids.clone(), wakes.clone());
+        let intake = Intake::start(&jobs, &tasks);
         let app = Arc::new(Self {
-            jobs: jobs::Context::new(db.clone(), clock.clone(), ids.clone(), wakes.clone()),
+            jobs,
             health: Health::default(),
             sockets: Sockets::default(),
             redeeming: Semaphore::new(REDEEMING),

@@ -240,8 +240,10 @@ async fn admit<D: Door>(gate: &Gate<D>, token: &str) -> Result<Guest<D::Viewer>,
             return Err(Close::try_again_later("the token cannot be checked now"));
         }
     };
-    seat(gate, viewer)
-        .ok_or_else(|| Close::try_again_later("this client has too many sockets and streams open"))
+    seat(gate, viewer).ok_or_else(|| {
+        gate.door.rate_limited();
+        Close::try_again_later("this client has too many sockets and streams open")
+    })
 }
 
 /// The next text message, or nothing where the client sent a ping or pong frame.

@@ -56,6 +56,9 @@ pub trait Door: Clone + Send + Sync + 'static {
     /// Every open socket and stream, counted.
     fn sockets(&self) -> &Sockets;
 
+    /// Takes note of a client on a socket that is refused for having too much at once.
+    fn rate_limited(&self) {}
+
     /// Cancelled when the server goes down.
     fn shutdown(&self) -> &CancellationToken;
 

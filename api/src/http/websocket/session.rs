@@ -121,6 +121,7 @@ impl<'a, D: Door> Session<'a, D> {
         let id = gate.door.request_id();
         let most = gate.bounds.socket.operations;
         if self.operations.len() >= most {
+            gate.door.rate_limited();
             let message = format!("at most {most} operations run on one socket");
             return Err(Answer::refusal(Code::RateLimited, message, Vec::new(), &id));
         }

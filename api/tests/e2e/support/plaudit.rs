@@ -18,6 +18,7 @@ const SETTINGS: &[&str] = &[
     "PLAUDIT_LISTEN",
     "PLAUDIT_LOG",
     "PLAUDIT_LOG_FORMAT",
+    "PLAUDIT_METRICS_ADDR",
     "PLAUDIT_PUBLIC_URL",
 ];
 
