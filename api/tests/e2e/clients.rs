@@ -24,11 +24,11 @@ on_both!(
 );
 
 /// The folder of the scripts.
-const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
+pub const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
 const FEED: &str = "subscription ($after: String) { feed(after: $after) { __typename \
                     ... on FeedEntry { id position cursor } ... on FeedCaughtUp { position cursor } } }";
 
-fn node(arguments: &[&str]) -> Command {
+pub fn node(arguments: &[&str]) -> Command {
     assert!(
         Path::new(CLIENTS).join("node_modules").is_dir(),
         "the JavaScript clients are not installed: run `npm ci` in api/tests/clients, or all of it with .ci/test"
@@ -180,14 +180,14 @@ fn shown(line: &Value) -> String {
 }
 
 /// A script that goes on while the test does.
-struct Script {
+pub struct Script {
     child: Child,
     lines: Arc<Mutex<Vec<Value>>>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Script {
-    fn start(mut command: Command) -> Self {
+    pub fn start(mut command: Command) -> Self {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("node starts");
         let out = BufReader::new(child.stdout.take().expect("a pipe"));
@@ -206,7 +206,7 @@ impl Script {
         }
     }
 
-    fn lines(&self) -> Vec<Value> {
+    pub fn lines(&self) -> Vec<Value> {
         self.lines.lock().expect("nobody panicked").clone()
     }
 
@@ -219,7 +219,7 @@ impl Script {
     }
 
     /// Waits for so many lines.
-    async fn said(&self, count: usize) {
+    pub async fn said(&self, count: usize) {
         self.until(|lines| lines.len() >= count).await;
     }
 

@@ -8,9 +8,11 @@ mod support;
 
 mod clients;
 mod commands;
+mod disconnects;
 mod kill;
 mod lifecycle;
 mod limits;
 mod oauth;
 mod outage;
+mod partners;
 mod several;
