@@ -18,7 +18,7 @@ use crate::auth::token::Authority;
 use crate::auth::verifier::Verifier;
 use crate::domain;
 use crate::graphql::{PlauditSchema, schema};
-use crate::http::websocket::Sockets;
+use crate::http::sockets::Sockets;
 use crate::intake::Intake;
 
 /// How often the keys and the revoked clients are read again: a revocation takes effect within this, and the door's own second.
@@ -61,7 +61,7 @@ pub struct App {
     pub health: Health,
     /// Who signs tokens, and whose are taken.
     pub verifier: Arc<Verifier>,
-    /// The open sockets.
+    /// The open sockets and streams.
     pub sockets: Sockets,
     /// Turns of those who redeem.
     pub redeeming: Semaphore,
@@ -95,9 +95,10 @@ impl App {
         store::refresh(&db, &verifier, clock.now()).await?;
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
         let wakes = Wakes::new(db.postgres_pool().is_some());
-        let intake = Intake::start(&db, &clock, &ids, &wakes, &tasks);
+        let jobs = jobs::Context::new(db.clone(), clock.clone(), ids.clone(), wakes.clone());
+        let intake = Intake::start(&jobs, &tasks);
         let app = Arc::new(Self {
-            jobs: jobs::Context::new(db.clone(), clock.clone(), ids.clone(), wakes.clone()),
+            jobs,
             health: Health::default(),
             sockets: Sockets::default(),
             redeeming: Semaphore::new(REDEEMING),

@@ -37,6 +37,9 @@ pub struct Settings {
     /// How logs are written.
     #[arg(long, global = true, env = "PLAUDIT_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+    /// The address of `/metrics` for operators, of `serve` and `work`; there is none unless given.
+    #[arg(long, global = true, env = "PLAUDIT_METRICS_ADDR")]
+    pub metrics_addr: Option<SocketAddr>,
     /// What is logged: a level, or a filter such as `info,jobs=debug`; `info` unless given.
     #[arg(long, global = true, env = "PLAUDIT_LOG")]
     pub log: Option<String>,

@@ -4,9 +4,12 @@ pub mod cloudevents;
 pub mod graphiql;
 pub mod graphql;
 pub mod health;
+pub mod metrics;
 pub mod oauth;
 pub mod points;
 pub mod problem;
+pub mod sockets;
+pub mod stream;
 #[cfg(test)]
 mod toy;
 pub mod websocket;
@@ -15,13 +18,13 @@ use std::sync::Arc;
 
 use async_graphql::Request;
 use async_graphql::dataloader::DataLoader;
-use axum::Router;
+use axum::{Router, middleware};
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::graphql::{AuthFailure, Bounds, Door};
-use self::websocket::Sockets;
+use self::sockets::Sockets;
 use crate::app::App;
 use crate::auth::access;
 use crate::auth::viewer::Viewer;
@@ -57,6 +60,10 @@ pub fn router(app: &Arc<App>) -> Router {
             let ids = app.ids.clone();
             move |_| problem::panicked(&ids.text())
         }))
+        .layer(middleware::from_fn_with_state(
+            app.jobs.metrics.clone(),
+            metrics::count,
+        ))
 }
 
 /// The application behind the GraphQL door.
@@ -128,6 +135,10 @@ impl Door for AppDoor {
 
     fn sockets(&self) -> &Sockets {
         &self.app.sockets
+    }
+
+    fn rate_limited(&self) {
+        metrics::rate_limited(&self.app.jobs.metrics, "socket");
     }
 
     fn shutdown(&self) -> &CancellationToken {

@@ -22,6 +22,7 @@ use std::time::Duration;
 use entity::clock::Clock;
 use entity::db::{Db, Kind};
 use entity::id::{EmployerId, Ids};
+use jobs::metrics::Metrics;
 use jobs::wake::Wakes;
 use sea_orm::{ConnectionTrait, DbErr};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -82,24 +83,26 @@ pub(crate) struct Committer {
     clock: Clock,
     ids: Ids,
     wakes: Wakes,
+    metrics: Metrics,
     menus: Arc<menu::Menus>,
 }
 
 impl Intake {
     /// Starts the committers; they end when the last clone of the intake is gone and everything that was waiting is committed.
-    pub fn start(db: &Db, clock: &Clock, ids: &Ids, wakes: &Wakes, tasks: &TaskTracker) -> Self {
+    pub fn start(jobs: &jobs::Context, tasks: &TaskTracker) -> Self {
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
         let menus: Arc<menu::Menus> = Arc::default();
         let committer = Committer {
-            db: db.clone(),
-            clock: clock.clone(),
-            ids: ids.clone(),
-            wakes: wakes.clone(),
+            db: jobs.db.clone(),
+            clock: jobs.clock.clone(),
+            ids: jobs.ids.clone(),
+            wakes: jobs.wakes.clone(),
+            metrics: jobs.metrics.clone(),
             menus: Arc::clone(&menus),
         };
         // On PostgreSQL a second group is put together while the first one's commit waits for the disk; SQLite has one writer.
-        let committers = if db.kind() == Kind::Postgres { 2 } else { 1 };
+        let committers = if jobs.db.kind() == Kind::Postgres { 2 } else { 1 };
         for _ in 0..committers {
             let (committer, waiting) = (committer.clone(), Arc::clone(&waiting));
             tasks.spawn(async move { committer.run(&waiting).await });

@@ -150,6 +150,33 @@ pub async fn count(connection: &impl ConnectionTrait) -> Result<i64, DbErr> {
         .map_or(0, |row| row.count))
 }
 
+/// What waits to be evaluated.
+#[derive(Debug, Clone, Copy, FromQueryResult)]
+pub struct Waiting {
+    /// How many events.
+    pub count: i64,
+    /// When the one that was accepted first was; none: nothing waits.
+    pub oldest: Option<Timestamp>,
+}
+
+/// What waits to be evaluated, due or not yet due but not held; looks at no more than the first `limit` events.
+pub async fn waiting(connection: &impl ConnectionTrait, limit: u32) -> Result<Waiting, DbErr> {
+    let row: Option<Waiting> = Sql::on(
+        connection,
+        "SELECT count(*) AS count, min(received_at) AS oldest FROM (SELECT received_at FROM event WHERE due_at < ",
+    )
+    .bind(HELD)
+    .push(" ORDER BY due_at, id LIMIT ")
+    .bind(i64::from(limit))
+    .push(") AS waiting")
+    .one(connection)
+    .await?;
+    Ok(row.unwrap_or(Waiting {
+        count: 0,
+        oldest: None,
+    }))
+}
+
 /// When the next event is due; none: the queue is empty, or all that stands in it is held.
 pub async fn next_due(connection: &impl ConnectionTrait) -> Result<Option<Timestamp>, DbErr> {
     let row = Sql::on(connection, "SELECT due_at FROM event WHERE due_at < ")

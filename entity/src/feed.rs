@@ -392,6 +392,22 @@ pub async fn head(connection: &impl ConnectionTrait, partner: PartnerId) -> Resu
     Ok(head.map_or(0, |head| head.position))
 }
 
+/// How many entries were written to all feeds together.
+pub async fn written(connection: &impl ConnectionTrait) -> Result<i64, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Written {
+        written: i64,
+    }
+    // A sum is wider than what it adds up, in PostgreSQL.
+    let row: Option<Written> = Sql::on(
+        connection,
+        "SELECT CAST(coalesce(sum(position), 0) AS bigint) AS written FROM feed_head",
+    )
+    .one(connection)
+    .await?;
+    Ok(row.map_or(0, |row| row.written))
+}
+
 #[derive(FromQueryResult)]
 struct Told {
     achievement_id: AchievementId,

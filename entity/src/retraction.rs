@@ -186,6 +186,23 @@ pub async fn next_due(connection: &impl ConnectionTrait) -> Result<Option<Timest
     Ok(row.map(|row| row.due_at))
 }
 
+/// How many retractions are still to be carried out; counts no further than `limit`.
+pub async fn count_pending(connection: &impl ConnectionTrait, limit: u32) -> Result<i64, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Count {
+        count: i64,
+    }
+    let row: Option<Count> = Sql::on(
+        connection,
+        "SELECT count(*) AS count FROM (SELECT 1 FROM retraction WHERE state = 'PENDING' LIMIT ",
+    )
+    .bind(i64::from(limit))
+    .push(") AS pending")
+    .one(connection)
+    .await?;
+    Ok(row.map_or(0, |row| row.count))
+}
+
 /// Forgets the retractions of the member's events, as far as receipts or contributions still say whose they are: while those are there.
 pub async fn forget_member(
     connection: &impl ConnectionTrait,

@@ -10,13 +10,15 @@ mod open;
 use chrono::{DateTime, Utc};
 use entity::clock::Timestamp;
 use entity::event::{self, Event};
-use entity::id::{EmployerId, PartnerId};
+use entity::id::EmployerId;
 use entity::{db, dead_event, kept_event};
 use sea_orm::{ConnectionTrait, DbErr};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Employers;
 use crate::judge::{self, Budgets};
+use crate::metrics::Count;
+use crate::record::Recorded;
 use crate::{Context, record};
 
 /// Events taken at once: enough that statements cost little each, few enough that a transaction stays short.
@@ -27,6 +29,8 @@ pub const MAX_ATTEMPTS: i32 = 5;
 const FIRST_RETRY_MICROS: i64 = 1_000_000;
 /// Tries of a whole transaction that was in another one's way.
 const TXN_ATTEMPTS: u32 = 5;
+
+const EVALUATED: Count = Count::new("events_evaluated", "Events that were evaluated");
 
 /// Evaluates everything that is due, until nothing is or `shutdown`.
 pub async fn drain(context: &Context, shutdown: &CancellationToken) -> Result<(), DbErr> {
@@ -105,33 +109,32 @@ async fn try_once(context: &Context, limit: u32) -> Result<Option<usize>, Failur
         return Ok(Some(0));
     }
     let outcome = async {
-        let partners = evaluate(context, &*txn, &events, now).await?;
-        match &partners {
+        let recorded = evaluate(context, &*txn, &events, now).await?;
+        match &recorded {
             Some(_) => txn.commit().await?,
             None => txn.rollback().await?,
         }
-        Ok(partners)
+        Ok(recorded)
     };
     match outcome.await {
         Ok(None) => Ok(None),
-        Ok(Some(partners)) => {
-            if !partners.is_empty() {
-                context.wakes.feeds(partners);
-            }
+        Ok(Some(recorded)) => {
+            recorded.spread(context);
+            context.metrics.count(&EVALUATED, [], events.len());
             Ok(Some(events.len()))
         }
         Err(error) => Err(Failure { events, error }),
     }
 }
 
-/// Everything that follows from a batch, up to the commit. Returns the partners whose feeds have grown; none when meanwhile an
+/// Everything that follows from a batch, up to the commit. Returns what was recorded; none when meanwhile an
 /// employer has changed what the batch was judged by, and it has to be judged anew.
 async fn evaluate(
     context: &Context,
     connection: &impl ConnectionTrait,
     events: &[Event],
     now: DateTime<Utc>,
-) -> Result<Option<Vec<PartnerId>>, DbErr> {
+) -> Result<Option<Recorded>, DbErr> {
     let attributes = open::lock_members(connection, events).await?;
     let mut wanted: Vec<EmployerId> = events.iter().map(|event| event.employer_id).collect();
     wanted.sort_unstable();

@@ -27,6 +27,8 @@ pub mod catalogue;
 pub mod evaluate;
 pub mod expire;
 pub mod judge;
+pub mod levels;
+pub mod metrics;
 pub mod moment;
 pub mod outcome;
 pub mod purge;
@@ -57,6 +59,8 @@ pub struct Context {
     pub ids: Ids,
     /// Who is to be woken when there is news.
     pub wakes: wake::Wakes,
+    /// What operators watch of this process.
+    pub metrics: metrics::Metrics,
     /// The employers' incentives, compiled.
     pub catalogues: Arc<catalogue::Catalogues>,
 }
@@ -69,6 +73,7 @@ impl Context {
             clock,
             ids,
             wakes,
+            metrics: metrics::Metrics::default(),
             catalogues: Arc::default(),
         }
     }

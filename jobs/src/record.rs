@@ -19,8 +19,10 @@ use entity::id::{AchievementId, Ids, MemberId, PartnerId};
 use entity::{employer, incentive};
 use sea_orm::{ConnectionTrait, DbErr};
 
+use crate::Context;
 use crate::catalogue::Employers;
 use crate::judge::{Budgets, Judged};
+use crate::metrics::Count;
 use crate::outcome::AchievementOutcome;
 use crate::rules::Award;
 use gifts::Gift;
@@ -95,7 +97,38 @@ struct Written {
     revoked: Vec<achievement::Model>,
 }
 
-/// Writes what was judged and all that follows from it, and returns the partners whose feeds have grown. An award whose key is
+/// What was recorded, for whoever goes on after the commit.
+#[derive(Debug, Default)]
+pub struct Recorded {
+    /// The partners whose feeds have grown.
+    pub partners: Vec<PartnerId>,
+    /// How many achievements are new.
+    pub earned: usize,
+    /// How many achievements were revoked.
+    pub revoked: usize,
+}
+
+const ACHIEVEMENTS: Count = Count::new(
+    "achievements",
+    "Achievements of members, by change: earned, revoked",
+);
+
+impl Recorded {
+    /// Counts it, and wakes whoever waits for it. After the commit.
+    pub fn spread(self, context: &Context) {
+        context
+            .metrics
+            .count(&ACHIEVEMENTS, [("change", "earned")], self.earned);
+        context
+            .metrics
+            .count(&ACHIEVEMENTS, [("change", "revoked")], self.revoked);
+        if !self.partners.is_empty() {
+            context.wakes.feeds(self.partners);
+        }
+    }
+}
+
+/// Writes what was judged and all that follows from it. An award whose key is
 /// there already changes nothing. Takes the feed positions, so it must be the last thing before the commit.
 pub async fn record(
     connection: &impl ConnectionTrait,
@@ -104,7 +137,7 @@ pub async fn record(
     judged: Judged,
     mut budgets: Budgets,
     now: DateTime<Utc>,
-) -> Result<Vec<PartnerId>, DbErr> {
+) -> Result<Recorded, DbErr> {
     if !judged.renewed.is_empty() {
         achievement::set_why(connection, &judged.renewed).await?;
     }
@@ -134,12 +167,15 @@ pub async fn record(
     // All that is to be told goes into one append: the positions of the feeds are taken last, and once.
     let mut entries = give(connection, ids, employers, &all, now).await?;
     entries.extend(tell::tell(connection, ids, employers, &all, now).await?);
-    if entries.is_empty() {
-        return Ok(Vec::new());
-    }
     let partners: BTreeSet<PartnerId> = entries.iter().map(|entry| entry.partner_id).collect();
-    feed::append(connection, entries).await?;
-    Ok(partners.into_iter().collect())
+    if !entries.is_empty() {
+        feed::append(connection, entries).await?;
+    }
+    Ok(Recorded {
+        partners: partners.into_iter().collect(),
+        earned: all.earned.len(),
+        revoked: all.revoked.len(),
+    })
 }
 
 /// Gives the rewards that follow from awards, and takes back those of awards that were revoked.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use entity::clock::Timestamp;
 use entity::earning::refund;
-use entity::id::{EmployerId, MemberId, PartnerId};
+use entity::id::{EmployerId, MemberId};
 use entity::receipt::{self, Identity};
 use entity::retraction::{self, Retraction, State};
 use entity::{contribution, db, kept_event, member};
@@ -18,6 +18,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use tokio_util::sync::CancellationToken;
 
 use crate::judge::{self, Budgets, Case, Cases};
+use crate::record::Recorded;
 use crate::{Context, record};
 
 /// Retractions taken at once.
@@ -73,25 +74,23 @@ async fn try_once(context: &Context) -> Result<Option<usize>, DbErr> {
         txn.rollback().await?;
         return Ok(Some(0));
     }
-    let Some(partners) = apply(context, &*txn, &retractions, now).await? else {
+    let Some(recorded) = apply(context, &*txn, &retractions, now).await? else {
         txn.rollback().await?;
         return Ok(None);
     };
     txn.commit().await?;
-    if !partners.is_empty() {
-        context.wakes.feeds(partners);
-    }
+    recorded.spread(context);
     Ok(Some(retractions.len()))
 }
 
-/// Everything that follows from retractions, up to the commit. Returns the partners whose feeds have grown; none when meanwhile an
+/// Everything that follows from retractions, up to the commit. Returns what was recorded; none when meanwhile an
 /// employer has changed what they were judged by, and they have to be judged anew.
 async fn apply(
     context: &Context,
     connection: &impl ConnectionTrait,
     retractions: &[Retraction],
     now: DateTime<Utc>,
-) -> Result<Option<Vec<PartnerId>>, DbErr> {
+) -> Result<Option<Recorded>, DbErr> {
     let identities: Vec<Identity> = retractions.iter().map(Retraction::identity).collect();
     let known: HashMap<Identity, MemberId> = receipt::list(connection, &identities)
         .await?
@@ -112,7 +111,7 @@ async fn apply(
         retraction::settle(connection, &waiting, State::Waiting).await?;
     }
     if found.is_empty() {
-        return Ok(Some(Vec::new()));
+        return Ok(Some(Recorded::default()));
     }
     let mut members: Vec<(EmployerId, MemberId)> = known
         .iter()

@@ -21,6 +21,7 @@ pub async fn serve(settings: &Settings, arguments: &ServeArguments) -> anyhow::R
     // The port first: another process on it is found out before anything is migrated.
     let listener = listen(arguments.listen).await?;
     let app = super::start(settings, arguments.dev).await?;
+    watch(settings, &app).await?;
     if !arguments.no_workers {
         app.start_workers();
     }
@@ -32,10 +33,23 @@ pub async fn serve(settings: &Settings, arguments: &ServeArguments) -> anyhow::R
 pub async fn work(settings: &Settings) -> anyhow::Result<()> {
     let ended = told_to_end()?;
     let app = super::start(settings, false).await?;
+    watch(settings, &app).await?;
     app.start_workers();
     tracing::info!("working");
     ended.await;
     stop(app).await
+}
+
+/// Serves `/metrics` where the settings say so, until the process ends.
+async fn watch(settings: &Settings, app: &Arc<App>) -> anyhow::Result<()> {
+    let Some(address) = settings.metrics_addr else {
+        return Ok(());
+    };
+    let listener = listen(address).await?;
+    tracing::info!(address = %listener.local_addr()?, "serving metrics");
+    let router = http::metrics::router(app);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(())
 }
 
 /// Takes the address.

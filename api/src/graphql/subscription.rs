@@ -16,16 +16,18 @@ use crate::app::App;
 use crate::auth::access;
 use crate::auth::guard::Requires;
 use crate::domain;
+use crate::http::stream::Bookmark;
 
-/// What is pushed over a WebSocket.
+/// What is pushed: over a WebSocket, as server-sent events, or in parts.
 #[derive(Default)]
 pub struct Subscription;
 
-/// What is pushed over a WebSocket.
+/// What is pushed: over a WebSocket, as server-sent events, or in parts.
 #[GraphqlSubscription]
 impl Subscription {
     /// The partner's feed: first every entry after the cursor, then `FeedCaughtUp` once, then each further entry as it is recorded.
-    /// Nothing is lost on a dropped connection: go on with the cursor of the last entry that was taken. Scope: `feed:read`.
+    /// Nothing is lost on a dropped connection: go on with the cursor of the last entry that was taken, or with the
+    /// last event's id in the header `Last-Event-ID`, which wins over `after`. Scope: `feed:read`.
     #[graphql(guard = "Requires::<access::FollowFeed>::new()")]
     async fn feed(
         &self,
@@ -36,8 +38,11 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<FeedMessage, ApiError>> + use<>, ApiError> {
         let app = Arc::clone(app(context)?);
         let partner = domain::feed::partner(&permit::<access::FollowFeed>(context)?)?;
-        let start = after
-            .as_deref()
+        // A client that comes back says where it was in a header, and repeats its first request.
+        let bookmark = context.data_opt::<Bookmark>().cloned().unwrap_or_default();
+        let start = bookmark
+            .came_with()
+            .or(after.as_deref())
             .map_or(Ok(0), |cursor| position(partner, cursor))?;
         domain::feed::require_reached(&app, partner, start).await?;
         // Watched before the first look into the table: what is recorded in between is either seen or wakes.
@@ -47,6 +52,7 @@ impl Subscription {
             partner,
             position: start,
             woken,
+            bookmark,
             ready: Vec::new().into_iter(),
             caught_up: false,
         };
@@ -72,6 +78,8 @@ struct Follower {
     /// The last position delivered or about to be.
     position: i64,
     woken: watch::Receiver<u64>,
+    /// Where the cursor of each message is noted.
+    bookmark: Bookmark,
     ready: std::vec::IntoIter<entity::feed::Entry>,
     caught_up: bool,
 }
@@ -81,6 +89,7 @@ impl Follower {
         loop {
             if let Some(entry) = self.ready.next() {
                 self.position = entry.position;
+                self.bookmark.mark(cursor(self.partner, self.position));
                 return Ok(FeedMessage::FeedEntry(FeedEntry {
                     partner: self.partner,
                     entry,
@@ -96,6 +105,7 @@ impl Follower {
             if !self.caught_up {
                 self.caught_up = true;
                 let position = BigInt(self.position);
+                self.bookmark.mark(cursor(self.partner, self.position));
                 return Ok(FeedMessage::FeedCaughtUp(FeedCaughtUp {
                     position,
                     cursor: cursor(self.partner, self.position),

@@ -7,6 +7,9 @@
 //! whatever it says, under `application/graphql-response+json` a document that was not executed is 400. What HTTP itself can say
 //! (401, 405, 406, 408, 413, 415, 429, 503) is said in both.
 //!
+//! Where the caller asks for it, results go out one after another ([`super::stream`]): always those of a subscription, and of any
+//! other operation where nothing else is taken; a document that is refused is then a result too.
+//!
 //! Left out on purpose: batching, uploads, `@defer`, other media types, headers set by resolvers, CORS (no other site's page has
 //! business here). A client that hangs up drops its operation where it stands; what had not committed is rolled back.
 
@@ -15,6 +18,8 @@ pub mod door;
 pub mod errors;
 pub mod negotiate;
 pub mod request;
+pub(super) mod results;
+pub(super) mod tenure;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -36,12 +41,13 @@ pub use self::door::{AuthFailure, Bounds, Door, harden};
 use self::errors::{Answer, Code, UNAUTHENTICATED};
 use self::negotiate::Media;
 use self::request::{Parameters, Prepared};
-use super::{graphiql, websocket};
+use super::stream::Framing;
+use super::{graphiql, stream, websocket};
 
 /// The header in which a request's id goes out.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// `/graphql` for GET, POST and WebSocket, and on a `dev` server `/graphiql`.
+/// `/graphql` for GET, POST, streams and WebSocket, and on a `dev` server `/graphiql`.
 pub fn router<D: Door>(door: D) -> Router {
     let pages = if door.dev() {
         Router::new()
@@ -129,20 +135,37 @@ async fn serve<D: Door>(State(gate): State<Gate<D>>, request: Request<Body>) -> 
             .await
             .unwrap_or_else(|refused| refused.into_response(Media::Json, &id));
     }
-    let Some(media) = negotiate::accept(request.headers()) else {
-        return Refused::new(
-            StatusCode::NOT_ACCEPTABLE,
-            "answers are application/graphql-response+json or application/json",
-        )
-        .into_response(Media::Json, &id);
+    let form = Form {
+        plain: negotiate::accept(request.headers()),
+        streamed: negotiate::streamed(request.headers()),
     };
-    match answer(&gate, request, &id).await {
-        Ok(answer) => respond(status(&answer, media), media, &answer, &id),
-        Err(refused) => refused.into_response(media, &id),
-    }
+    answer(&gate, request, form, &id)
+        .await
+        .unwrap_or_else(|refused| refused.into_response(form.plain.unwrap_or(Media::Json), &id))
 }
 
-async fn answer<D: Door>(gate: &Gate<D>, request: Request<Body>, id: &str) -> Result<Answer, Refused> {
+/// The forms of answers that a caller takes.
+#[derive(Debug, Clone, Copy)]
+struct Form {
+    /// The best liked for one result.
+    plain: Option<Media>,
+    /// The best liked for one result after another.
+    streamed: Option<Framing>,
+}
+
+async fn answer<D: Door>(
+    gate: &Gate<D>,
+    request: Request<Body>,
+    form: Form,
+    id: &str,
+) -> Result<Response, Refused> {
+    if form.plain.is_none() && form.streamed.is_none() {
+        return Err(Refused::new(
+            StatusCode::NOT_ACCEPTABLE,
+            "answers are application/graphql-response+json or application/json, of subscriptions text/event-stream or \
+             multipart/mixed;subscriptionSpec=1.0",
+        ));
+    }
     let get = match *request.method() {
         Method::GET => true,
         Method::POST => false,
@@ -161,6 +184,7 @@ async fn answer<D: Door>(gate: &Gate<D>, request: Request<Body>, id: &str) -> Re
         ));
     }
     let viewer = authenticate(&gate.door, request.headers()).await?;
+    let bookmark = stream::bookmark(request.headers());
     let parameters = if get {
         Parameters::from_uri(request.uri())
     } else {
@@ -168,27 +192,35 @@ async fn answer<D: Door>(gate: &Gate<D>, request: Request<Body>, id: &str) -> Re
         Parameters::from_json(&body(gate, request, most).await?)
     };
     let parameters = parameters.map_err(|message| Refused::new(StatusCode::BAD_REQUEST, message))?;
-    let prepared = match parameters.prepare(&gate.bounds.document) {
-        Ok(prepared) => prepared,
-        Err(refusal) => {
-            let positions = refusal.positions();
-            let message = refusal.to_string();
-            return Ok(Answer::refusal(refusal.code(), message, positions, id));
-        }
-    };
-    match prepared.operation {
-        OperationType::Mutation if get => {
-            return Err(Refused::method("mutations need POST", "POST"));
-        }
-        OperationType::Subscription => {
-            return Err(Refused::new(
-                StatusCode::BAD_REQUEST,
-                "subscriptions need a WebSocket (graphql-transport-ws)",
-            ));
-        }
-        OperationType::Query | OperationType::Mutation => {}
+    let prepared = parameters.prepare(&gate.bounds.document).map_err(|refusal| {
+        let message = refusal.to_string();
+        Answer::refusal(refusal.code(), message, refusal.positions(), id)
+    });
+    let operation = prepared.as_ref().ok().map(|prepared| prepared.operation);
+    if get && operation == Some(OperationType::Mutation) {
+        return Err(Refused::method("mutations need POST", "POST"));
     }
-    Ok(run(gate, prepared, viewer.as_ref(), id).await)
+    let is_subscription = operation == Some(OperationType::Subscription);
+    match form {
+        Form {
+            streamed: Some(framing),
+            plain,
+        } if is_subscription || plain.is_none() => {
+            stream::open(gate, framing, viewer, bookmark, prepared, id)
+        }
+        _ if is_subscription => Err(Refused::new(
+            StatusCode::BAD_REQUEST,
+            "subscriptions need a WebSocket (graphql-transport-ws), or Accept: text/event-stream",
+        )),
+        Form { plain, .. } => {
+            let answer = match prepared {
+                Ok(prepared) => run(gate, prepared, viewer.as_ref(), id).await,
+                Err(refusal) => refusal,
+            };
+            let media = plain.unwrap_or(Media::Json);
+            Ok(respond(status(&answer, media), media, &answer, id))
+        }
+    }
 }
 
 /// The viewer behind the `Authorization` header, if there is one.

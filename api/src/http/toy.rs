@@ -12,7 +12,8 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio_util::sync::CancellationToken;
 
 use crate::http::graphql::{AuthFailure, Bounds, Door, harden};
-use crate::http::websocket::Sockets;
+use crate::http::sockets::Sockets;
+use crate::http::stream::Bookmark;
 
 pub type ToySchema = Schema<Query, Mutation, Subscriptions>;
 
@@ -274,6 +275,16 @@ impl Subscriptions {
             "x".repeat(100_000)
         })
         .boxed()
+    }
+
+    /// Counts on from where the client was, and says where it is.
+    async fn resumed(&self, context: &Context<'_>, after: i32) -> BoxStream<'static, i32> {
+        let bookmark = context.data_opt::<Bookmark>().cloned().unwrap_or_default();
+        let came_with = bookmark.came_with().and_then(|place| place.parse().ok());
+        let first = came_with.unwrap_or(after) + 1;
+        stream::iter(first..first + 2)
+            .inspect(move |n| bookmark.mark(n.to_string()))
+            .boxed()
     }
 
     async fn denied(&self) -> Result<BoxStream<'static, i32>, Error> {

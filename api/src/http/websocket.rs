@@ -6,12 +6,11 @@
 //! ends a socket whatever it is doing: the shutdown of the server, the end of its token, the withdrawal of its client.
 //!
 //! Here is the way in and the way out; the loop is in `session`. What the messages mean is decided in [`protocol`], whose turn it is
-//! in `operations`; [`Sockets`] counts.
+//! in `operations`; [`super::sockets`] counts.
 
 mod operations;
 pub mod protocol;
 mod session;
-mod sockets;
 
 use std::time::Duration;
 
@@ -21,21 +20,21 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use http::header::{CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
-use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite;
 
 use self::protocol::{Close, SUBPROTOCOL, Step};
 use self::session::Session;
-pub use self::sockets::{Seat, Sockets};
 use super::graphql::errors::Code;
-use super::graphql::{self, AuthFailure, Door, Gate, REQUEST_ID, Refused};
+use super::graphql::{self, AuthFailure, Door, Gate, REQUEST_ID, Refused, tenure};
+use super::sockets::Seat;
 
-/// What one socket may do.
+/// What one socket may do, and as far as it applies a stream.
 #[derive(Debug, Clone)]
 pub struct Bounds {
     /// How long a client may take to introduce itself.
     pub init_within: Duration,
-    /// After so long without a word from the client it is asked for one.
+    /// After so long without a word from the client it is asked for one; after so long without a result a stream gives a sign of life.
     pub ping_after: Duration,
     /// After so long without a word it is taken for gone. Every WebSocket library answers a ping frame by itself.
     pub silent_for: Duration,
@@ -49,7 +48,7 @@ pub struct Bounds {
     pub message_bytes: usize,
     /// Operations running at once.
     pub operations: usize,
-    /// Sockets of one client.
+    /// Sockets and streams of one client.
     pub sockets_per_client: usize,
 }
 
@@ -99,10 +98,12 @@ pub(super) async fn upgrade<D: Door>(
         return Err(Refused::coded(Code::Unavailable, "the server goes down"));
     }
     let guest = match graphql::authenticate(&gate.door, headers).await? {
-        Some(viewer) => Some(
-            seat(&gate, viewer)
-                .ok_or_else(|| Refused::coded(Code::RateLimited, "this client has too many sockets open"))?,
-        ),
+        Some(viewer) => Some(seat(&gate, viewer).ok_or_else(|| {
+            Refused::coded(
+                Code::RateLimited,
+                "this client has too many sockets and streams open",
+            )
+        })?),
         None => None,
     };
     let offered = first_offered(headers);
@@ -124,7 +125,7 @@ pub(super) async fn upgrade<D: Door>(
         upgrade.set_selected_protocol(offered);
     }
     // Counted from here on, not from when the upgrade is done, so that a shutdown in between waits for it.
-    let counted = gate.door.sockets().count();
+    let counted = gate.door.sockets().count_socket();
     let mut response = upgrade.on_upgrade(async move |mut socket| {
         let _counted = counted;
         let end = if spoken {
@@ -200,9 +201,7 @@ async fn attend<D: Door>(gate: &Gate<D>, socket: &mut WebSocket, guest: Option<G
     let mut session = Session::new(gate, socket, viewer.clone());
     tokio::select! {
         biased;
-        () = shutdown.cancelled() => End::Close(Close::going_away()),
-        close = expiry(gate, &viewer) => End::Close(close),
-        close = revocation(gate, &viewer) => End::Close(close),
+        ending = tenure::ending(gate, &viewer) => End::Close(Close::from(ending)),
         end = session.serve() => end,
     }
 }
@@ -241,32 +240,10 @@ async fn admit<D: Door>(gate: &Gate<D>, token: &str) -> Result<Guest<D::Viewer>,
             return Err(Close::try_again_later("the token cannot be checked now"));
         }
     };
-    seat(gate, viewer).ok_or_else(|| Close::try_again_later("this client has too many sockets open"))
-}
-
-/// The end of the token.
-async fn expiry<D: Door>(gate: &Gate<D>, viewer: &D::Viewer) -> Close {
-    let ends = gate.door.expires_at(viewer);
-    let mut looks = every(gate.bounds.socket.expiry_every);
-    while gate.door.now() < ends {
-        looks.tick().await;
-    }
-    Close::forbidden("the token has expired")
-}
-
-/// The withdrawal of the client, or of whatever else the door goes by.
-async fn revocation<D: Door>(gate: &Gate<D>, viewer: &D::Viewer) -> Close {
-    let mut looks = every(gate.bounds.socket.revocation_every);
-    while gate.door.is_current(viewer).await {
-        looks.tick().await;
-    }
-    Close::forbidden("the token was revoked")
-}
-
-fn every(period: Duration) -> Interval {
-    let mut ticks = interval(period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
+    seat(gate, viewer).ok_or_else(|| {
+        gate.door.rate_limited();
+        Close::try_again_later("this client has too many sockets and streams open")
+    })
 }
 
 /// The next text message, or nothing where the client sent a ping or pong frame.

@@ -15,6 +15,7 @@ use entity::event::{self, Event};
 use entity::id::EmployerId;
 use entity::receipt::{self, Identity, Receipt};
 use entity::{db, member, refusal};
+use jobs::metrics::Count;
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::Value;
 
@@ -24,6 +25,11 @@ use super::menu::Menu;
 use super::{Committer, ItemResult, Request, Status};
 use crate::domain::{self, Fault, FaultCode};
 use crate::validate;
+
+const EVENTS: Count = Count::new(
+    "events",
+    "Events that were sent, by result: accepted, duplicate, rejected",
+);
 
 /// Tries of a transaction that was in another one's way.
 const ATTEMPTS: u32 = 5;
@@ -35,6 +41,7 @@ impl Committer {
         match self.try_commit(&group).await {
             Ok(results) => {
                 for (request, results) in group.into_iter().zip(results) {
+                    self.count(&results);
                     // A caller that has gone away does not hear of it, and its retry will be a duplicate.
                     drop(request.answer.send(Ok(results)));
                 }
@@ -52,6 +59,17 @@ impl Committer {
                     Box::pin(self.commit_group(vec![request])).await;
                 }
             }
+        }
+    }
+
+    fn count(&self, results: &[ItemResult]) {
+        let of = |is: fn(&Status) -> bool| results.iter().filter(|item| is(&item.status)).count();
+        for (result, count) in [
+            ("accepted", of(|status| matches!(status, Status::Accepted))),
+            ("duplicate", of(|status| matches!(status, Status::Duplicate))),
+            ("rejected", of(|status| matches!(status, Status::Rejected(_)))),
+        ] {
+            self.metrics.count(&EVENTS, [("result", result)], count);
         }
     }
 

@@ -18,15 +18,17 @@ on_both!(
     the_audits_of_graphql_over_http_are_all_ok,
     every_breach_of_the_protocol_has_its_close_code,
     the_graphql_ws_client_gets_replay_the_mark_and_what_is_live,
+    the_graphql_sse_client_gets_replay_the_mark_and_what_is_live,
+    the_apollo_client_gets_replay_the_mark_and_what_is_live,
     the_graphql_ws_client_goes_on_where_it_was_cut_off,
 );
 
 /// The folder of the scripts.
-const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
+pub const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
 const FEED: &str = "subscription ($after: String) { feed(after: $after) { __typename \
                     ... on FeedEntry { id position cursor } ... on FeedCaughtUp { position cursor } } }";
 
-fn node(arguments: &[&str]) -> Command {
+pub fn node(arguments: &[&str]) -> Command {
     assert!(
         Path::new(CLIENTS).join("node_modules").is_dir(),
         "the JavaScript clients are not installed: run `npm ci` in api/tests/clients, or all of it with .ci/test"
@@ -71,8 +73,20 @@ async fn every_breach_of_the_protocol_has_its_close_code(database: Database) {
 }
 
 async fn the_graphql_ws_client_gets_replay_the_mark_and_what_is_live(database: Database) {
-    let plaudit = Plaudit::serve(&database, &[]).await;
-    let setting = Setting::new(&database, plaudit.address(), 1).await;
+    gets_replay_the_mark_and_what_is_live("subscribe.mjs", &database).await;
+}
+
+async fn the_graphql_sse_client_gets_replay_the_mark_and_what_is_live(database: Database) {
+    gets_replay_the_mark_and_what_is_live("sse.mjs", &database).await;
+}
+
+async fn the_apollo_client_gets_replay_the_mark_and_what_is_live(database: Database) {
+    gets_replay_the_mark_and_what_is_live("apollo.mjs", &database).await;
+}
+
+async fn gets_replay_the_mark_and_what_is_live(script: &str, database: &Database) {
+    let plaudit = Plaudit::serve(database, &[]).await;
+    let setting = Setting::new(database, plaudit.address(), 1).await;
     let api = Api::new(plaudit.address(), &setting.employer);
     send(&api, &setting, 0..2).await;
     eventually("an empty queue", SOON, async || {
@@ -80,7 +94,7 @@ async fn the_graphql_ws_client_gets_replay_the_mark_and_what_is_live(database: D
     })
     .await;
     let url = plaudit.url("/graphql");
-    let mut script = Script::start(node(&["subscribe.mjs", &url, &setting.partner, FEED, "4"]));
+    let mut script = Script::start(node(&[script, &url, &setting.partner, FEED, "4"]));
     script.said(3).await;
     send(&api, &setting, 2..3).await;
     assert!(script.ended().await.success());
@@ -166,14 +180,14 @@ fn shown(line: &Value) -> String {
 }
 
 /// A script that goes on while the test does.
-struct Script {
+pub struct Script {
     child: Child,
     lines: Arc<Mutex<Vec<Value>>>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Script {
-    fn start(mut command: Command) -> Self {
+    pub fn start(mut command: Command) -> Self {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("node starts");
         let out = BufReader::new(child.stdout.take().expect("a pipe"));
@@ -192,7 +206,7 @@ impl Script {
         }
     }
 
-    fn lines(&self) -> Vec<Value> {
+    pub fn lines(&self) -> Vec<Value> {
         self.lines.lock().expect("nobody panicked").clone()
     }
 
@@ -205,7 +219,7 @@ impl Script {
     }
 
     /// Waits for so many lines.
-    async fn said(&self, count: usize) {
+    pub async fn said(&self, count: usize) {
         self.until(|lines| lines.len() >= count).await;
     }
 

@@ -8,10 +8,12 @@ mod support;
 
 mod clients;
 mod commands;
+mod disconnects;
 mod kill;
 mod lifecycle;
 mod limits;
 mod oauth;
 mod outage;
+mod partners;
 mod points;
 mod several;

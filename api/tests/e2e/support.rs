@@ -1,6 +1,7 @@
 //! What the tests share: databases, processes, clients, and waiting.
 
 pub mod database;
+pub mod events;
 pub mod feed;
 pub mod graphql;
 pub mod plaudit;

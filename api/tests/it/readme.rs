@@ -8,6 +8,20 @@ use crate::harness::{Caller, TestApp};
 
 on_both!(what_a_reader_pastes_does_what_the_readme_says);
 
+/// The clients that the README shows, as files that the end-to-end tests run.
+const SHOWN: [(&str, &str, &str); 2] = [
+    ("js", "partner.mjs", include_str!("../clients/partner.mjs")),
+    ("python", "partner.py", include_str!("../clients/partner.py")),
+];
+
+#[test]
+fn the_clients_that_are_shown_are_those_that_run() {
+    for (language, name, text) in SHOWN {
+        let block = format!("```{language}\n{text}```\n");
+        assert!(README.contains(&block), "README.md does not show {name} as it is");
+    }
+}
+
 const README: &str = include_str!("../../../README.md");
 
 /// A block of GraphQL.

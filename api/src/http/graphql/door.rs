@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::document::Limits;
-use crate::http::websocket::{self, Sockets};
+use crate::http::sockets::Sockets;
+use crate::http::websocket;
 
 /// Why a token did not become a viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,14 +37,14 @@ pub trait Door: Clone + Send + Sync + 'static {
     /// Judges a bearer token.
     fn authenticate(&self, bearer: &str) -> impl Future<Output = Result<Self::Viewer, AuthFailure>> + Send;
 
-    /// Whether a viewer of a while ago would still be let in, apart from its token's expiry. Asked of every open socket about once
-    /// a second.
+    /// Whether a viewer of a while ago would still be let in, apart from its token's expiry. Asked of every open socket and stream
+    /// about once a second.
     fn is_current(&self, viewer: &Self::Viewer) -> impl Future<Output = bool> + Send;
 
     /// When the viewer's token ends.
     fn expires_at(&self, viewer: &Self::Viewer) -> DateTime<Utc>;
 
-    /// The client whose sockets are counted together.
+    /// The client whose sockets and streams are counted together.
     fn client(&self, viewer: &Self::Viewer) -> String;
 
     /// The time.
@@ -52,8 +53,11 @@ pub trait Door: Clone + Send + Sync + 'static {
     /// An id for one request: visible ASCII.
     fn request_id(&self) -> String;
 
-    /// Every open socket, counted.
+    /// Every open socket and stream, counted.
     fn sockets(&self) -> &Sockets;
+
+    /// Takes note of a client on a socket that is refused for having too much at once.
+    fn rate_limited(&self) {}
 
     /// Cancelled when the server goes down.
     fn shutdown(&self) -> &CancellationToken;
@@ -88,7 +92,7 @@ pub struct Bounds {
     pub body_within: Duration,
     /// How long a query or mutation may run.
     pub operation_within: Duration,
-    /// What a socket may do.
+    /// What a socket may do, or a stream.
     pub socket: websocket::Bounds,
 }
 

@@ -4,6 +4,8 @@
 use http::HeaderMap;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 
+use crate::http::stream::Framing;
+
 /// The forms an answer can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Media {
@@ -53,10 +55,39 @@ pub fn accept(headers: &HeaderMap) -> Option<Media> {
     }
 }
 
+/// The form the caller likes best for results one after another, or nothing where it names none. Only by name: a caller that takes
+/// anything does not mean an answer without end.
+#[must_use]
+pub fn streamed(headers: &HeaderMap) -> Option<Framing> {
+    let lines = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
+    let ranges: Vec<Range> = lines
+        .flat_map(|line| line.split(',').filter_map(Range::read))
+        .collect();
+    let quality = |framing| {
+        let named = ranges.iter().filter(|range| range.names(framing));
+        named
+            .map(|range| range.quality)
+            .max()
+            .filter(|quality| *quality > 0)
+    };
+    let [events, parts] = [Framing::Events, Framing::Parts].map(quality);
+    // Events where both are liked alike: they tell where to go on.
+    match (events, parts) {
+        (None, None) => None,
+        (events, parts) if events >= parts => Some(Framing::Events),
+        _ => Some(Framing::Parts),
+    }
+}
+
 /// One media range of an `Accept` header; the quality in thousandths.
 struct Range {
     kind: String,
     subtype: String,
+    /// Whether it asks for the protocol that subscriptions have in parts.
+    in_parts: bool,
     quality: u16,
 }
 
@@ -64,20 +95,31 @@ impl Range {
     fn read(text: &str) -> Option<Self> {
         let mut parts = text.split(';').map(str::trim);
         let (kind, subtype) = parts.next()?.split_once('/')?;
-        let mut quality = 1_000;
+        let (mut quality, mut in_parts) = (1_000, false);
         for parameter in parts {
             let (name, value) = parameter.split_once('=')?;
             match name.trim().to_ascii_lowercase().as_str() {
                 "q" => quality = thousandths(value.trim())?,
                 "charset" if !is_utf8(value) => return None,
+                "subscriptionspec" => in_parts = value.trim().trim_matches('"') == "1.0",
                 _ => {}
             }
         }
         Some(Self {
+            in_parts,
             kind: kind.trim().to_ascii_lowercase(),
             subtype: subtype.trim().to_ascii_lowercase(),
             quality,
         })
+    }
+
+    fn names(&self, framing: Framing) -> bool {
+        match framing {
+            Framing::Events => (self.kind.as_str(), self.subtype.as_str()) == ("text", "event-stream"),
+            Framing::Parts => {
+                self.in_parts && (self.kind.as_str(), self.subtype.as_str()) == ("multipart", "mixed")
+            }
+        }
     }
 
     /// How exactly it covers `media`: 2 by name, 1 by `application/*`, 0 by `*/*`.
@@ -251,6 +293,44 @@ mod tests {
             HeaderValue::from_static("application/graphql-response+json"),
         );
         assert_eq!(accept(&both), Some(G), "two lines are one list");
+    }
+
+    #[test]
+    fn results_one_after_another_are_for_callers_that_name_the_form() {
+        use Framing::{Events as E, Parts as P};
+        let cases = [
+            ("text/event-stream", Some(E)),
+            ("Text/Event-Stream; charset=utf-8", Some(E)),
+            ("text/event-stream;q=0", None),
+            ("application/json, text/event-stream;q=0.1", Some(E)),
+            ("multipart/mixed;subscriptionSpec=1.0, application/json", Some(P)),
+            (
+                "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/json",
+                Some(P),
+            ),
+            (
+                "multipart/mixed;boundary=\"graphql\";subscriptionSpec=\"1.0\"",
+                Some(P),
+            ),
+            ("multipart/mixed;subscriptionSpec=2.0", None),
+            ("multipart/mixed;deferSpec=20220824, application/json", None),
+            ("multipart/mixed;subscriptionSpec=1.0, text/event-stream", Some(E)),
+            (
+                "multipart/mixed;subscriptionSpec=1.0, text/event-stream;q=0.5",
+                Some(P),
+            ),
+            ("*/*", None),
+            ("text/*, multipart/*", None),
+            ("", None),
+        ];
+        for (accepted, expected) in cases {
+            assert_eq!(
+                streamed(&headers(&[("accept", accepted)])),
+                expected,
+                "{accepted}"
+            );
+        }
+        assert_eq!(streamed(&HeaderMap::new()), None, "no header at all");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::http::graphql::errors::Answer;
 use crate::http::graphql::negotiate;
 use crate::http::graphql::request::Parameters;
+use crate::http::graphql::tenure::Ending;
 
 /// The subprotocol a client has to offer.
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";
@@ -82,6 +83,15 @@ impl Close {
     /// A second `connection_init`.
     pub fn too_many_inits() -> Self {
         Self::new(4429, "Too many initialisation requests")
+    }
+}
+
+impl From<Ending> for Close {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::ShuttingDown => Self::going_away(),
+            Ending::Expired | Ending::Revoked => Self::forbidden(ending.reason()),
+        }
     }
 }
 

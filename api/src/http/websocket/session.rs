@@ -1,11 +1,7 @@
 //! An acknowledged socket: hear, obey, report, in turn.
 
-use std::panic::AssertUnwindSafe;
-
-use async_graphql::parser::types::OperationType;
-use async_graphql::{Executor, Value};
 use axum::extract::ws::{Message, WebSocket};
-use futures_util::stream::{BoxStream, StreamExt, once};
+use futures_util::stream::BoxStream;
 use tokio::time::{Instant, timeout};
 
 use super::operations::Operations;
@@ -13,13 +9,8 @@ use super::protocol::{self, Close, Step};
 use super::{End, hear, say};
 use crate::http::graphql::errors::{Answer, Code};
 use crate::http::graphql::request::Parameters;
-use crate::http::graphql::{self, Door, Gate};
-
-/// One result of an operation: what to say, and whether that was its last word.
-enum Word {
-    Next(Answer),
-    Error(Answer),
-}
+use crate::http::graphql::results::{Word, results};
+use crate::http::graphql::{Door, Gate};
 
 /// An acknowledged socket and what runs on it.
 pub(super) struct Session<'a, D: Door> {
@@ -130,6 +121,7 @@ impl<'a, D: Door> Session<'a, D> {
         let id = gate.door.request_id();
         let most = gate.bounds.socket.operations;
         if self.operations.len() >= most {
+            gate.door.rate_limited();
             let message = format!("at most {most} operations run on one socket");
             return Err(Answer::refusal(Code::RateLimited, message, Vec::new(), &id));
         }
@@ -137,32 +129,7 @@ impl<'a, D: Door> Session<'a, D> {
             let message = refusal.to_string();
             Answer::refusal(refusal.code(), message, refusal.positions(), &id)
         })?;
-        if prepared.operation != OperationType::Subscription {
-            let gate = gate.clone();
-            let viewer = self.viewer.clone();
-            let result = async move {
-                let answer = graphql::run(&gate, prepared, Some(&viewer), &id).await;
-                match answer.refused() {
-                    Some(_) => Word::Error(answer),
-                    None => Word::Next(answer),
-                }
-            };
-            return Ok(once(result).boxed());
-        }
-        let request = gate.door.attach(prepared.request, Some(&self.viewer), &id);
-        let results = gate.door.executor().execute_stream(request, None);
-        let results = AssertUnwindSafe(results).catch_unwind().map(move |result| {
-            let Ok(response) = result else {
-                return Word::Error(graphql::panicked(&id));
-            };
-            let answer = Answer::of(response, &id);
-            // An event of which nothing could be told, or a stream that could not even begin.
-            match &answer.data {
-                None | Some(Value::Null) => Word::Error(answer),
-                Some(_) => Word::Next(answer),
-            }
-        });
-        Ok(results.boxed())
+        Ok(results(gate, prepared, &self.viewer, id))
     }
 
     async fn report(&mut self, id: &str, word: Option<Word>) -> Result<(), End> {

@@ -11,7 +11,7 @@ use super::socket::{Heard, Socket};
 use super::until::{SOON, within};
 
 /// The fields a partner asks for.
-const FIELDS: &str = "id position cursor kind achievement { id memberRef title incentive { key } }";
+pub const FIELDS: &str = "id position cursor kind achievement { id memberRef title incentive { key } }";
 
 /// Where the server is now; none while there is none.
 pub type Whereabouts = watch::Receiver<Option<SocketAddr>>;
@@ -25,12 +25,31 @@ pub struct Read {
 }
 
 impl Read {
-    fn take(&mut self, entry: &Value) {
+    pub fn take(&mut self, entry: &Value) {
         self.cursor = Some(entry["cursor"].as_str().expect("a cursor").to_owned());
         let mut entry = entry.clone();
         // Only a subscription has more than one kind of thing to tell apart.
         entry.as_object_mut().expect("an object").remove("__typename");
         self.entries.push(entry);
+    }
+
+    /// Where to go on.
+    pub fn cursor(&self) -> Option<&str> {
+        self.cursor.as_deref()
+    }
+
+    /// Nothing yet of what comes after all this.
+    pub fn rest(&self) -> Self {
+        Self {
+            entries: Vec::new(),
+            cursor: self.cursor.clone(),
+        }
+    }
+
+    /// What came after all this.
+    pub fn add(&mut self, more: &Self) {
+        self.entries.extend(more.entries.iter().cloned());
+        self.cursor.clone_from(&more.cursor);
     }
 
     /// That it holds every position from 1 on exactly once, in order, and every entry once.

@@ -1,6 +1,6 @@
 //! The built program as a process.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +18,7 @@ const SETTINGS: &[&str] = &[
     "PLAUDIT_LISTEN",
     "PLAUDIT_LOG",
     "PLAUDIT_LOG_FORMAT",
+    "PLAUDIT_METRICS_ADDR",
     "PLAUDIT_PUBLIC_URL",
 ];
 
@@ -52,6 +53,13 @@ impl Plaudit {
         let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
         all.extend(arguments);
         Self::start(database, &all)
+    }
+
+    /// `serve` where another one has served, ready to serve.
+    pub async fn serve_at(database: &Database, address: SocketAddr) -> Self {
+        let mut plaudit = Self::start(database, &["serve", "--listen", &address.to_string()]);
+        plaudit.ready().await;
+        plaudit
     }
 
     /// Waits until it serves; answers where.
@@ -203,9 +211,14 @@ pub async fn run(database: &Database, arguments: &[&str]) -> Said {
 }
 
 /// Waits for a command to end, and ends it if that takes too long.
-pub async fn finish(mut command: Command) -> Said {
+pub async fn finish(command: Command) -> Said {
+    finish_with(command, "").await
+}
+
+/// As [`finish`], for a command that reads this.
+pub async fn finish_with(mut command: Command, input: &str) -> Said {
     let child = command
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = Ended(
@@ -213,6 +226,10 @@ pub async fn finish(mut command: Command) -> Said {
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}")),
     );
+    let mut pipe = child.0.stdin.take().expect("it is a pipe");
+    // A command that reads nothing may have ended before.
+    drop(pipe.write_all(input.as_bytes()));
+    drop(pipe);
     let out = swallow(child.0.stdout.take());
     let err = swallow(child.0.stderr.take());
     let status = eventually("the command has ended", Duration::from_mins(1), async || {

@@ -1,4 +1,4 @@
-//! Every open socket of this process: how many each client has, and a way to wait for the last one.
+//! Every open socket and stream of this process: how many each client has, and a way to wait for the last one.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// The open sockets. Cloning shares the count.
+/// The open sockets and streams. Cloning shares the count.
 #[derive(Debug, Clone, Default)]
 pub struct Sockets {
     // Protects the counts alone, and is never held across an await.
     seats: Arc<Mutex<HashMap<String, usize>>>,
-    tasks: TaskTracker,
+    sockets: TaskTracker,
+    streams: TaskTracker,
 }
 
 impl Sockets {
@@ -30,7 +31,7 @@ impl Sockets {
         })
     }
 
-    /// How many sockets have introduced themselves as one client or another.
+    /// How many streams there are, and sockets that have introduced themselves, of one client or another.
     #[must_use]
     pub fn seated(&self) -> usize {
         let seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
@@ -40,22 +41,35 @@ impl Sockets {
     /// How many sockets are open, introduced or not.
     #[must_use]
     pub fn open(&self) -> usize {
-        self.tasks.len()
+        self.sockets.len()
     }
 
-    /// Waits until every socket has ended. They end by themselves once the door's shutdown is cancelled.
+    /// How many streams are open.
+    #[must_use]
+    pub fn streaming(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Waits until every socket and stream has ended. They end by themselves once the door's shutdown is cancelled.
     pub async fn drained(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
+        for tasks in [&self.sockets, &self.streams] {
+            tasks.close();
+            tasks.wait().await;
+        }
     }
 
     /// Counts one more open socket until what it returns is dropped.
-    pub(super) fn count(&self) -> TaskTrackerToken {
-        self.tasks.token()
+    pub(super) fn count_socket(&self) -> TaskTrackerToken {
+        self.sockets.token()
+    }
+
+    /// Counts one more open stream until what it returns is dropped.
+    pub(super) fn count_stream(&self) -> TaskTrackerToken {
+        self.streams.token()
     }
 }
 
-/// One socket of a client; the seat is free again when this is dropped.
+/// One socket or stream of a client; the seat is free again when this is dropped.
 #[derive(Debug)]
 pub struct Seat {
     sockets: Sockets,
