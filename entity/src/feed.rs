@@ -13,9 +13,10 @@ use crate::achievement::AchievementStatus;
 use crate::clock::Timestamp;
 use crate::db::Kind;
 use crate::db::sql::{Rows, Sql};
+use crate::delivery::{self, Promised};
 use crate::id::{
     AchievementId, EmployerId, FeedEntryId, IncentiveId, MemberId, PartnerId, ProgramId, RedemptionId,
-    RewardId,
+    RewardId, TypedId,
 };
 use crate::redemption::RedemptionStatus;
 use crate::text_enum;
@@ -245,7 +246,7 @@ struct Head {
     position: i64,
 }
 
-/// Appends entries to their partners' feeds, in the order given. Must be the last thing a transaction does: from here to its commit
+/// Appends entries to their partners' feeds, in the order given, and promises them to the partners' webhook endpoints. Must be the last thing a transaction does: from here to its commit
 /// every other transaction that writes to one of these feeds waits.
 pub async fn append(connection: &impl ConnectionTrait, entries: Vec<NewEntry>) -> Result<(), DbErr> {
     let mut counts = std::collections::BTreeMap::<PartnerId, i64>::new();
@@ -283,6 +284,16 @@ pub async fn append(connection: &impl ConnectionTrait, entries: Vec<NewEntry>) -
         positions.push(*position);
         *position += 1;
     }
+    let promised: Vec<Promised> = entries
+        .iter()
+        .zip(&positions)
+        .map(|(entry, position)| Promised {
+            partner_id: entry.partner_id,
+            position: *position,
+            kind: entry.news.kind(),
+            due_at: written_at(entry.id),
+        })
+        .collect();
     let rows = Rows::new()
         .id("partner_id", entries.iter().map(|entry| entry.partner_id))
         .int("position", positions)
@@ -310,8 +321,14 @@ pub async fn append(connection: &impl ConnectionTrait, entries: Vec<NewEntry>) -
     .rows(rows)
     .push(" AS fresh")
     .execute(connection)
-    .await
-    .map(|_| ())
+    .await?;
+    delivery::promise(connection, &promised).await
+}
+
+/// When an entry was written by the clock of the installation: an employer's own may be ahead of it.
+fn written_at(id: FeedEntryId) -> Timestamp {
+    let milliseconds = ulid::Ulid::from(id.uuid()).timestamp_ms();
+    Timestamp(i64::try_from(milliseconds).unwrap_or(0).saturating_mul(1_000))
 }
 
 const COLUMNS: &str = "SELECT feed_entry.partner_id, feed_entry.position, feed_entry.id, feed_entry.employer_id, feed_entry.kind, feed_entry.member_ref,
@@ -404,6 +421,21 @@ pub async fn find_of_achievement(
     row.map(Row::entry).transpose()
 }
 
+/// Takes the lock of the partner's feed and says the position of its newest entry: what is appended by others comes after the end of this
+/// transaction.
+pub async fn lock(connection: &impl ConnectionTrait, partner: PartnerId) -> Result<i64, DbErr> {
+    let head: Option<Head> = Sql::on(
+        connection,
+        "UPDATE feed_head SET position = position WHERE partner_id = ",
+    )
+    .bind(partner)
+    .push(" RETURNING partner_id, position")
+    .one(connection)
+    .await?;
+    head.map(|head| head.position)
+        .ok_or_else(|| DbErr::RecordNotFound("a partner has no feed".into()))
+}
+
 /// The position of the newest entry; 0: the feed is empty.
 pub async fn head(connection: &impl ConnectionTrait, partner: PartnerId) -> Result<i64, DbErr> {
     let head: Option<Head> = Sql::on(
@@ -454,7 +486,8 @@ pub async fn forget_member(
     employer: EmployerId,
     member: MemberId,
 ) -> Result<u64, DbErr> {
-    let mut forgotten = 0;
+    // An endpoint may have answered with the name that it was told.
+    let mut forgotten = delivery::forget_member(connection, employer, member).await?;
     for (column, table) in [("achievement_id", "achievement"), ("redemption_id", "redemption")] {
         forgotten += Sql::on(
             connection,
