@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use entity::clock::Clock;
 use entity::db::Db;
 use entity::id::Ids;
+use jobs::deliver::Outbound;
 use jobs::supervise::Health;
 use jobs::wake::{self, Wakes};
 use tokio::sync::Semaphore;
@@ -41,6 +42,8 @@ pub struct Parts {
     pub public_url: String,
     /// Whether the schema describes itself and a page to try it is served.
     pub dev: bool,
+    /// What is called outside, and how patiently.
+    pub outbound: Outbound,
 }
 
 /// Everything a request may touch.
@@ -82,6 +85,7 @@ impl App {
             ids,
             public_url,
             dev,
+            outbound,
         } = parts;
         let issuer = public_url.trim_end_matches('/').to_owned();
         let ring = store::open_ring(&db, clock.now()).await?;
@@ -95,7 +99,7 @@ impl App {
         store::refresh(&db, &verifier, clock.now()).await?;
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
         let wakes = Wakes::new(db.postgres_pool().is_some());
-        let jobs = jobs::Context::new(db.clone(), clock.clone(), ids.clone(), wakes.clone());
+        let jobs = jobs::Context::new(db.clone(), clock.clone(), ids.clone(), wakes.clone(), outbound);
         let intake = Intake::start(&jobs, &tasks);
         let app = Arc::new(Self {
             jobs,

@@ -85,6 +85,7 @@ async fn start(settings: &Settings, dev: bool) -> anyhow::Result<std::sync::Arc<
         ids,
         public_url: settings.public_url.clone(),
         dev,
+        outbound: settings.outbound(),
     };
     App::start(parts)
         .await

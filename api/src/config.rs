@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jobs::deliver::Outbound;
+use jobs::deliver::backoff::Scale;
 
 /// The address Plaudit is known by when nothing else is said: the one it listens on by default.
 const DEFAULT_PUBLIC_URL: &str = "http://127.0.0.1:8080";
@@ -34,6 +36,20 @@ pub struct Settings {
     /// The address by which clients reach this installation: issuer and audience of its tokens. The same in every process.
     #[arg(long, global = true, env = "PLAUDIT_PUBLIC_URL", default_value = DEFAULT_PUBLIC_URL)]
     pub public_url: String,
+    /// For development: call webhooks at private addresses too, and without encryption.
+    #[arg(
+        long,
+        global = true,
+        env = "PLAUDIT_ALLOW_PRIVATE_NETWORKS",
+        num_args = 0..=1,
+        default_value_t = false,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set
+    )]
+    pub allow_private_networks: bool,
+    /// For development: by how much every wait before a webhook is tried again is shortened, above 0 and at most 1.
+    #[arg(long, global = true, env = "PLAUDIT_RETRY_SCALE", default_value = "1", value_parser = parse_scale)]
+    pub retry_scale: Scale,
     /// How logs are written.
     #[arg(long, global = true, env = "PLAUDIT_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -43,6 +59,13 @@ pub struct Settings {
     /// What is logged: a level, or a filter such as `info,jobs=debug`; `info` unless given.
     #[arg(long, global = true, env = "PLAUDIT_LOG")]
     pub log: Option<String>,
+}
+
+impl Settings {
+    /// What is called outside, and how patiently.
+    pub fn outbound(&self) -> Outbound {
+        Outbound::new(self.allow_private_networks, self.retry_scale)
+    }
 }
 
 /// How logs are written.
@@ -120,6 +143,12 @@ pub struct DemoArguments {
     pub once: bool,
 }
 
+/// A factor above 0 and at most 1.
+fn parse_scale(text: &str) -> Result<Scale, String> {
+    let factor = text.parse().ok().and_then(Scale::new);
+    factor.ok_or_else(|| format!("`{text}` is not a number above 0 and at most 1"))
+}
+
 /// A number and a unit: s, m, h or d.
 fn parse_duration(text: &str) -> Result<chrono::TimeDelta, String> {
     let wrong = || format!("`{text}` is not a duration such as 90s, 15m, 1h or 1d");
@@ -148,6 +177,26 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn private_networks_are_called_only_where_that_was_said() {
+        let said = |arguments: &[&str]| {
+            let arguments = ["plaudit", "work"].iter().chain(arguments);
+            Arguments::parse_from(arguments).settings.allow_private_networks
+        };
+        assert!(!said(&[]));
+        assert!(said(&["--allow-private-networks"]) && said(&["--allow-private-networks", "true"]));
+        assert!(!said(&["--allow-private-networks=false"]));
+    }
+
+    #[test]
+    fn a_scale_is_above_0_and_at_most_1() {
+        assert_eq!(parse_scale("1"), Ok(Scale::REAL));
+        assert!(parse_scale("0.001").is_ok());
+        for bad in ["", "0", "-1", "2", "NaN", "inf", "x"] {
+            assert!(parse_scale(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub mod reward;
 pub mod simulation;
 pub mod stock_menu;
 pub mod tenant;
+pub mod webhook;
 
 use entity::db;
 use sea_orm::DbErr;

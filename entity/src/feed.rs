@@ -4,6 +4,8 @@
 //! partner is taken as the last thing before the commit and held until it; a later transaction can only get a later position, a
 //! reader that sees a position sees every one before it, and a roll-back leaves no hole.
 
+pub mod cursor;
+
 use chrono::NaiveDate;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
@@ -11,9 +13,10 @@ use crate::achievement::AchievementStatus;
 use crate::clock::Timestamp;
 use crate::db::Kind;
 use crate::db::sql::{Rows, Sql};
+use crate::delivery::{self, Promised};
 use crate::id::{
     AchievementId, EmployerId, FeedEntryId, IncentiveId, MemberId, PartnerId, ProgramId, RedemptionId,
-    RewardId,
+    RewardId, TypedId,
 };
 use crate::redemption::RedemptionStatus;
 use crate::text_enum;
@@ -163,6 +166,7 @@ pub struct ToldRedemption {
 /// An entry with what it is joined to: the columns of the one or of the other.
 #[derive(FromQueryResult)]
 struct Row {
+    partner_id: PartnerId,
     position: i64,
     id: FeedEntryId,
     employer_id: EmployerId,
@@ -242,7 +246,7 @@ struct Head {
     position: i64,
 }
 
-/// Appends entries to their partners' feeds, in the order given. Must be the last thing a transaction does: from here to its commit
+/// Appends entries to their partners' feeds, in the order given, and promises them to the partners' webhook endpoints. Must be the last thing a transaction does: from here to its commit
 /// every other transaction that writes to one of these feeds waits.
 pub async fn append(connection: &impl ConnectionTrait, entries: Vec<NewEntry>) -> Result<(), DbErr> {
     let mut counts = std::collections::BTreeMap::<PartnerId, i64>::new();
@@ -280,6 +284,16 @@ pub async fn append(connection: &impl ConnectionTrait, entries: Vec<NewEntry>) -
         positions.push(*position);
         *position += 1;
     }
+    let promised: Vec<Promised> = entries
+        .iter()
+        .zip(&positions)
+        .map(|(entry, position)| Promised {
+            partner_id: entry.partner_id,
+            position: *position,
+            kind: entry.news.kind(),
+            due_at: written_at(entry.id),
+        })
+        .collect();
     let rows = Rows::new()
         .id("partner_id", entries.iter().map(|entry| entry.partner_id))
         .int("position", positions)
@@ -307,11 +321,17 @@ pub async fn append(connection: &impl ConnectionTrait, entries: Vec<NewEntry>) -
     .rows(rows)
     .push(" AS fresh")
     .execute(connection)
-    .await
-    .map(|_| ())
+    .await?;
+    delivery::promise(connection, &promised).await
 }
 
-const COLUMNS: &str = "SELECT feed_entry.position, feed_entry.id, feed_entry.employer_id, feed_entry.kind, feed_entry.member_ref,
+/// When an entry was written by the clock of the installation: an employer's own may be ahead of it.
+fn written_at(id: FeedEntryId) -> Timestamp {
+    let milliseconds = ulid::Ulid::from(id.uuid()).timestamp_ms();
+    Timestamp(i64::try_from(milliseconds).unwrap_or(0).saturating_mul(1_000))
+}
+
+const COLUMNS: &str = "SELECT feed_entry.partner_id, feed_entry.position, feed_entry.id, feed_entry.employer_id, feed_entry.kind, feed_entry.member_ref,
      feed_entry.recorded_at, feed_entry.achievement_id, achievement.incentive_id, achievement.program_id, achievement.title,
      achievement.earned_on, achievement.ordinal, achievement.recorded_at AS earned_at, achievement.revoked_at,
      feed_entry.redemption_id, redemption.reward_id, redemption.quantity, redemption.points_spent, redemption.requested_at,
@@ -347,6 +367,27 @@ pub async fn list(
     rows.into_iter().map(Row::entry).collect()
 }
 
+/// The entries at these places of these partners' feeds, in no order; one statement however many.
+pub async fn list_at(
+    connection: &impl ConnectionTrait,
+    wanted: &[(PartnerId, i64)],
+) -> Result<Vec<(PartnerId, Entry)>, DbErr> {
+    let rows = Rows::new()
+        .id("partner_id", wanted.iter().map(|(partner, _)| *partner))
+        .int("position", wanted.iter().map(|(_, position)| *position));
+    let rows: Vec<Row> = Sql::on(connection, COLUMNS)
+        .rows(rows)
+        // A cross join, so that SQLite looks each of them up, whatever its statistics say.
+        .push(" AS wanted CROSS JOIN feed_entry")
+        .push(JOINED)
+        .push("wanted.partner_id AND feed_entry.position = wanted.position")
+        .all(connection)
+        .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.partner_id, row.entry()?)))
+        .collect()
+}
+
 /// The partner's entry of this id.
 pub async fn find(
     connection: &impl ConnectionTrait,
@@ -378,6 +419,21 @@ pub async fn find_of_achievement(
         .one(connection)
         .await?;
     row.map(Row::entry).transpose()
+}
+
+/// Takes the lock of the partner's feed and says the position of its newest entry: what is appended by others comes after the end of this
+/// transaction.
+pub async fn lock(connection: &impl ConnectionTrait, partner: PartnerId) -> Result<i64, DbErr> {
+    let head: Option<Head> = Sql::on(
+        connection,
+        "UPDATE feed_head SET position = position WHERE partner_id = ",
+    )
+    .bind(partner)
+    .push(" RETURNING partner_id, position")
+    .one(connection)
+    .await?;
+    head.map(|head| head.position)
+        .ok_or_else(|| DbErr::RecordNotFound("a partner has no feed".into()))
 }
 
 /// The position of the newest entry; 0: the feed is empty.
@@ -446,7 +502,8 @@ pub async fn forget_member(
     employer: EmployerId,
     member: MemberId,
 ) -> Result<u64, DbErr> {
-    let mut forgotten = 0;
+    // An endpoint may have answered with the name that it was told.
+    let mut forgotten = delivery::forget_member(connection, employer, member).await?;
     for (column, table) in [("achievement_id", "achievement"), ("redemption_id", "redemption")] {
         forgotten += Sql::on(
             connection,

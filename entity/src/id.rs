@@ -98,6 +98,8 @@ typed_ids! {
     RedemptionId = "rdm";
     /// An entry of a partner's feed.
     FeedEntryId = "fde";
+    /// A webhook endpoint of a partner.
+    WebhookEndpointId = "whe";
 }
 
 fn parse(text: &str, prefix: &str) -> Result<Uuid, IdError> {

@@ -12,6 +12,7 @@ pub mod consent;
 pub mod contribution;
 pub mod db;
 pub mod dead_event;
+pub mod delivery;
 pub mod earning;
 pub mod employer;
 pub mod event;
@@ -37,6 +38,7 @@ pub mod retraction;
 pub mod reward;
 pub mod secret;
 pub mod signing_key;
+pub mod webhook_endpoint;
 
 /// The text columns that hold one of a few words: an enum with its text form, stored as that text.
 #[macro_export]

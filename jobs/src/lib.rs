@@ -3,6 +3,7 @@
 //! ```text
 //! wake or sweep ─▶ worker ─┬▶ evaluate: claim a batch of events ──────┐
 //!                          ├▶ retract: claim a batch of retractions ──┴▶ judge: progress, rules (pure) ─▶ record ─▶ commit ─▶ wake the feeds
+//!                          ├▶ deliver: call the partners' webhook endpoints
 //!                          ├▶ expire: book what has come due by the passing of time alone
 //!                          └▶ purge: forget what has served its time
 //! ```
@@ -11,7 +12,7 @@
 //! for, by which it can be taken back when the event itself is forgotten; a *retraction* names an event that is to be taken back, and
 //! waits for it where it has not come yet; a *progress* row is what an incentive remembers of a member; an *award* is what the rules
 //! say was earned; an *achievement* is the award as a row, with *why*, and revoked but never deleted when it no longer holds; a *feed
-//! entry* tells a partner of either. One transaction takes events out of the queue, or settles retractions, and writes all the rest,
+//! entry* tells a partner of either, and a *delivery* is the promise to call one of its endpoints with it. One transaction takes events out of the queue, or settles retractions, and writes all the rest,
 //! so a crash leaves either everything or nothing, and the next worker finds the work where it was.
 //!
 //! What the words of an incentive mean is on the page of record, in [`rules`].
@@ -24,6 +25,7 @@
 //! [`worker`] and [`supervise`] name apalis.
 
 pub mod catalogue;
+pub mod deliver;
 pub mod evaluate;
 pub mod expire;
 pub mod judge;
@@ -38,6 +40,7 @@ pub mod redemption;
 pub mod retract;
 pub mod rules;
 pub mod supervise;
+pub mod told;
 pub mod wake;
 pub mod why;
 pub mod worker;
@@ -63,11 +66,13 @@ pub struct Context {
     pub metrics: metrics::Metrics,
     /// The employers' incentives, compiled.
     pub catalogues: Arc<catalogue::Catalogues>,
+    /// What is called outside, and how patiently.
+    pub outbound: deliver::Outbound,
 }
 
 impl Context {
     /// A context over this database.
-    pub fn new(db: Db, clock: Clock, ids: Ids, wakes: wake::Wakes) -> Self {
+    pub fn new(db: Db, clock: Clock, ids: Ids, wakes: wake::Wakes, outbound: deliver::Outbound) -> Self {
         Self {
             db,
             clock,
@@ -75,6 +80,7 @@ impl Context {
             wakes,
             metrics: metrics::Metrics::default(),
             catalogues: Arc::default(),
+            outbound,
         }
     }
 }

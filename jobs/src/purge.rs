@@ -6,6 +6,7 @@
 //!   employer's event types and 33 days;
 //! - an event that waits for a paused program, when it has become too late meanwhile (it is counted as refused);
 //! - a kept event, when its type's `retention` is over;
+//! - a delivery, 30 days after it was made, and what was promised to a webhook endpoint that was deleted;
 //! - a retraction, when no event that it names can come any more;
 //! - of progress what no later event can change, and all of it where nothing is left that could matter.
 
@@ -15,7 +16,8 @@ use entity::id::EmployerId;
 use entity::page::Page;
 use entity::progress::{self, Progress};
 use entity::{
-    contribution, dead_event, earning, employer, event, kept_event, receipt, refusal, retraction, signing_key,
+    contribution, dead_event, delivery, earning, employer, event, kept_event, receipt, refusal, retraction,
+    signing_key, webhook_endpoint,
 };
 use sea_orm::DbErr;
 
@@ -30,6 +32,8 @@ const BATCH: u64 = 5_000;
 const PROGRESS_BATCH: u64 = 1_000;
 /// Counts of refusals are kept for a year and a month, so that a year can be compared with the one before.
 const REFUSALS_KEPT_DAYS: u64 = 396;
+/// What was delivered can be looked at for a month.
+const DELIVERIES_KEPT_DAYS: i64 = 30;
 /// Employers looked at together.
 const EMPLOYERS: u64 = 100;
 
@@ -40,6 +44,7 @@ pub async fn run(context: &Context) -> Result<(), DbErr> {
     let receipts = Step::Receipts.repeat(context, now).await?;
     let kept = Step::KeptEvents.repeat(context, now).await?;
     let retractions = Step::Retractions.repeat(context, now).await?;
+    let deliveries = Step::Deliveries.repeat(context, now).await?;
     let Gone {
         contributions,
         dead,
@@ -51,8 +56,11 @@ pub async fn run(context: &Context) -> Result<(), DbErr> {
         refusal::purge(&*txn, day).await?;
     }
     let keys = signing_key::purge(&*txn, instant).await?;
+    let endpoints = webhook_endpoint::purge(&*txn).await?;
     txn.commit().await?;
-    if receipts + kept + retractions + contributions + dead + held + progress + keys > 0 {
+    if receipts + kept + retractions + contributions + dead + held + progress + keys + deliveries + endpoints
+        > 0
+    {
         tracing::info!(
             receipts,
             kept,
@@ -62,6 +70,8 @@ pub async fn run(context: &Context) -> Result<(), DbErr> {
             held,
             progress,
             keys,
+            deliveries,
+            endpoints,
             "purged what has served its time"
         );
     }
@@ -74,6 +84,7 @@ enum Step {
     Receipts,
     KeptEvents,
     Retractions,
+    Deliveries,
     Contributions(EmployerId, NaiveDate),
     Earnings(EmployerId, NaiveDate),
     Refunds(EmployerId, NaiveDate),
@@ -92,6 +103,14 @@ impl Step {
                 Self::Receipts => receipt::purge(&*txn, now, BATCH).await?,
                 Self::KeptEvents => kept_event::purge(&*txn, now, BATCH).await?,
                 Self::Retractions => retraction::purge(&*txn, now, BATCH).await?,
+                Self::Deliveries => {
+                    let kept = TimeDelta::days(DELIVERIES_KEPT_DAYS);
+                    let before = now
+                        .instant()
+                        .checked_sub_signed(kept)
+                        .unwrap_or(DateTime::UNIX_EPOCH);
+                    delivery::purge(&*txn, before.into(), BATCH).await?
+                }
                 Self::Contributions(employer, horizon) => {
                     contribution::purge(&*txn, employer, horizon, BATCH).await?
                 }

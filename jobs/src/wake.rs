@@ -36,6 +36,7 @@ pub struct Wakes {
 struct Inner {
     events: watch::Sender<u64>,
     housekeeping: watch::Sender<u64>,
+    deliveries: watch::Sender<u64>,
     feeds: Mutex<HashMap<PartnerId, watch::Sender<u64>>>,
     outbound: mpsc::UnboundedSender<News>,
     /// Taken by the relay when it starts; without a relay, what is sent to other processes goes nowhere.
@@ -57,6 +58,7 @@ impl Wakes {
         let inner = Inner {
             events: watch::channel(0).0,
             housekeeping: watch::channel(0).0,
+            deliveries: watch::channel(0).0,
             feeds: Mutex::default(),
             outbound,
             relay: Mutex::new(relayed.then_some(relay)),
@@ -79,7 +81,7 @@ impl Wakes {
         self.send(News::Housekeeping);
     }
 
-    /// These partners' feeds have grown.
+    /// These partners' feeds have grown, or something of them is to be delivered anew.
     pub fn feeds(&self, partners: Vec<PartnerId>) {
         self.feeds_here(&partners);
         self.send(News::Feeds(partners));
@@ -95,6 +97,11 @@ impl Wakes {
         self.inner.housekeeping.subscribe()
     }
 
+    /// Changes whenever any feed may have grown, and with it what is to be delivered.
+    pub fn watch_deliveries(&self) -> watch::Receiver<u64> {
+        self.inner.deliveries.subscribe()
+    }
+
     /// Changes whenever the partner's feed may have grown.
     pub fn watch_feed(&self, partner: PartnerId) -> watch::Receiver<u64> {
         let mut feeds = self.lock_feeds();
@@ -107,6 +114,7 @@ impl Wakes {
     }
 
     fn feeds_here(&self, partners: &[PartnerId]) {
+        bump(&self.inner.deliveries);
         let feeds = self.lock_feeds();
         for partner in partners {
             if let Some(sender) = feeds.get(partner) {
@@ -119,6 +127,7 @@ impl Wakes {
     fn everyone_here(&self) {
         bump(&self.inner.events);
         bump(&self.inner.housekeeping);
+        bump(&self.inner.deliveries);
         self.lock_feeds().values().for_each(bump);
     }
 

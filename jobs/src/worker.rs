@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::queue::{Nudge, nudges};
 use crate::supervise::{self, Health};
-use crate::{Context, evaluate, expire, purge, retract};
+use crate::{Context, deliver, evaluate, expire, purge, retract};
 
 /// The longest that a lost wake-up can delay an evaluation.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -50,6 +50,23 @@ pub async fn run(context: Context, evaluators: usize, health: Health, shutdown: 
             Arc::clone(&evaluate),
         ));
     }
+    let (woken, delivering, stop) = (
+        context.wakes.watch_deliveries(),
+        context.clone(),
+        shutdown.clone(),
+    );
+    let deliver: Work = Arc::new(move || {
+        let (context, stop) = (delivering.clone(), stop.clone());
+        async move { deliver::run(&context, SWEEP_EVERY, &stop).await }.boxed()
+    });
+    duties.spawn(duty(
+        "deliver".to_owned(),
+        woken,
+        SWEEP_EVERY,
+        health.clone(),
+        shutdown.clone(),
+        deliver,
+    ));
     let (woken, expiring) = (context.wakes.watch_housekeeping(), context.clone());
     let expire: Work = Arc::new(move || {
         let context = expiring.clone();

@@ -182,6 +182,16 @@ operations! {
     ReadFeed = "Query.feed": [FeedRead];
     FollowFeed = "Subscription.feed": [FeedRead];
 
+    // A partner's webhooks.
+    CreateWebhookEndpoint = "Mutation.createWebhookEndpoint": [WebhooksWrite];
+    UpdateWebhookEndpoint = "Mutation.updateWebhookEndpoint": [WebhooksWrite];
+    DeleteWebhookEndpoint = "Mutation.deleteWebhookEndpoint": [WebhooksWrite];
+    RotateWebhookSecret = "Mutation.rotateWebhookSecret": [WebhooksWrite];
+    ResumeWebhookEndpoint = "Mutation.resumeWebhookEndpoint": [WebhooksWrite];
+    ReplayWebhooks = "Mutation.replayWebhooks": [WebhooksWrite];
+    TestWebhookEndpoint = "Mutation.testWebhookEndpoint": [WebhooksWrite];
+    ListWebhookEndpoints = "Query.webhookEndpoints": [WebhooksWrite];
+
     // Whoever holds a token; what `node` finds is guarded by its own type.
     ReadViewer = "Query.viewer": any token;
     ReadNode = "Query.node": any token;

@@ -20,6 +20,7 @@ use entity::clock::Clock;
 use entity::db::Db;
 use entity::id::Ids;
 use entity::{employer, partner};
+use jobs::deliver::Outbound;
 use serde_json::{Value, json};
 
 use super::{print, serve};
@@ -77,6 +78,7 @@ async fn start(file: &std::path::Path, address: SocketAddr) -> anyhow::Result<Ar
         ids,
         public_url: format!("http://{address}"),
         dev: true,
+        outbound: Outbound::default(),
     };
     App::start(parts)
         .await

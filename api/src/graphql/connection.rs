@@ -35,6 +35,11 @@ impl Cursor {
         Self(URL_SAFE_NO_PAD.encode(id.to_string()))
     }
 
+    /// A cursor of another form.
+    pub fn of_text(text: String) -> Self {
+        Self(text)
+    }
+
     fn read<I: TypedId>(argument: &str, text: &str) -> Result<I, ApiError> {
         let id = URL_SAFE_NO_PAD
             .decode(text)

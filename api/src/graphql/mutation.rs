@@ -10,6 +10,7 @@ mod points;
 mod program;
 mod redemption;
 mod reward;
+mod webhook;
 
 use async_graphql::{MaybeUndefined, MergedObject};
 
@@ -31,6 +32,7 @@ pub struct Mutation(
     points::PointsMutation,
     reward::RewardMutation,
     redemption::RedemptionMutation,
+    webhook::WebhookMutation,
 );
 
 /// Left out, emptied, or given.

@@ -17,6 +17,7 @@ pub mod redemption;
 pub mod report;
 pub mod reward;
 pub mod viewer;
+pub mod webhook;
 
 use async_graphql::Interface;
 
@@ -33,6 +34,7 @@ pub use points::PointsEntry;
 pub use program::Program;
 pub use redemption::Redemption;
 pub use reward::Reward;
+pub use webhook::WebhookEndpoint;
 
 /// A thing with a global id.
 #[derive(Interface)]
@@ -60,4 +62,6 @@ pub enum Node {
     PointsEntry(PointsEntry),
     /// An entry of the partner's feed.
     FeedEntry(FeedEntry),
+    /// A webhook endpoint of the partner.
+    WebhookEndpoint(WebhookEndpoint),
 }

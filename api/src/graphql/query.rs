@@ -6,6 +6,7 @@ mod people;
 mod reward;
 mod setup;
 mod simulation;
+mod webhook;
 
 use async_graphql::MergedObject;
 
@@ -18,5 +19,6 @@ pub struct Query(
     reward::RewardQuery,
     feed::FeedQuery,
     simulation::SimulationQuery,
+    webhook::WebhookQuery,
     node::NodeQuery,
 );

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Subscription as GraphqlSubscription};
+use entity::feed::cursor;
 use entity::id::PartnerId;
 use futures_util::Stream;
 use futures_util::stream;
 use tokio::sync::watch;
 
 use super::error::ApiError;
-use super::object::feed::{FeedCaughtUp, FeedEntry, FeedMessage, cursor, position};
+use super::object::feed::{FeedCaughtUp, FeedEntry, FeedMessage, position};
 use super::scalar::BigInt;
 use super::{app, permit};
 use crate::app::App;
@@ -89,7 +90,7 @@ impl Follower {
         loop {
             if let Some(entry) = self.ready.next() {
                 self.position = entry.position;
-                self.bookmark.mark(cursor(self.partner, self.position));
+                self.bookmark.mark(cursor::write(self.partner, self.position));
                 return Ok(FeedMessage::FeedEntry(FeedEntry {
                     partner: self.partner,
                     entry,
@@ -105,10 +106,10 @@ impl Follower {
             if !self.caught_up {
                 self.caught_up = true;
                 let position = BigInt(self.position);
-                self.bookmark.mark(cursor(self.partner, self.position));
+                self.bookmark.mark(cursor::write(self.partner, self.position));
                 return Ok(FeedMessage::FeedCaughtUp(FeedCaughtUp {
                     position,
-                    cursor: cursor(self.partner, self.position),
+                    cursor: cursor::write(self.partner, self.position),
                 }));
             }
             // Woken, or time to look anyway; that nobody is left to wake cannot be, as the application holds the sender.

@@ -22,6 +22,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::clock::Clock;
 use entity::db::Db;
 use entity::id::Ids;
+use jobs::deliver::Outbound;
+use jobs::deliver::backoff::Scale;
 use sea_orm::ConnectionTrait;
 use tokio_util::sync::CancellationToken;
 
@@ -89,6 +91,7 @@ impl TestApp {
             ids,
             public_url: PUBLIC_URL.to_owned(),
             dev: false,
+            outbound: Outbound::new(true, Scale::REAL),
         };
         let app = App::start(parts).await.unwrap();
         Self {
@@ -112,6 +115,13 @@ impl TestApp {
         jobs::evaluate::drain(&self.app.jobs, &never).await.unwrap();
         jobs::retract::drain(&self.app.jobs, &never).await.unwrap();
         jobs::expire::run(&self.app.jobs).await.unwrap();
+    }
+
+    /// Makes every delivery that is due.
+    pub async fn deliver(&self) {
+        let never = CancellationToken::new();
+        let delivering = jobs::deliver::drain(&self.app.jobs, &never);
+        tokio::time::timeout(DEADLINE, delivering).await.unwrap().unwrap();
     }
 
     /// Sets the clock.

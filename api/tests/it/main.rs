@@ -52,6 +52,7 @@ mod streams;
 mod structures;
 mod tables;
 mod tidy;
+mod told;
 mod unless;
 mod versions;
 mod why;

@@ -7,7 +7,7 @@ use async_graphql::{Context, ID, Object};
 use entity::feed::Subject;
 use entity::id::EmployerId;
 use entity::id::PartnerId;
-use entity::{achievement, employer, feed, incentive, member, program, redemption, reward};
+use entity::{achievement, employer, feed, incentive, member, program, redemption, reward, webhook_endpoint};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::auth::access::{self, Operation};
@@ -18,6 +18,7 @@ use crate::domain::points;
 use crate::graphql::error::ApiError;
 use crate::graphql::object::{
     Achievement, Employer, FeedEntry, Incentive, Member, Node, PointsEntry, Program, Redemption, Reward,
+    WebhookEndpoint,
 };
 use crate::graphql::{app, permit, viewer};
 
@@ -80,6 +81,10 @@ async fn find_of_partner(
             }
             Subject::Redemption(_) => None,
         }));
+    }
+    if let (Ok(id), true) = (id.parse(), may::<access::ListWebhookEndpoints>(viewer)) {
+        let found = webhook_endpoint::find(db, partner, id).await?;
+        return Ok(found.map(|row| Node::WebhookEndpoint(WebhookEndpoint(row))));
     }
     let fulfils = reads || may::<access::FulfilRedemption>(viewer);
     if let (Ok(id), true) = (id.parse(), fulfils) {

@@ -317,6 +317,35 @@ impl Example {
             },
             plain("Query.feed", "{ feed { entries { position } } }"),
             plain("Subscription.feed", "subscription { feed { __typename } }"),
+            plain(
+                "Mutation.createWebhookEndpoint",
+                r#"mutation { createWebhookEndpoint(input: {url: "https://partner.example/"}) { endpoint { id } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.updateWebhookEndpoint",
+                r#"mutation { updateWebhookEndpoint(input: {endpoint: "whe_01ARZ3NDEKTSV4RRFFQ69G5FAV", description: "New"}) { endpoint { id } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.deleteWebhookEndpoint",
+                r#"mutation { deleteWebhookEndpoint(input: {endpoint: "whe_01ARZ3NDEKTSV4RRFFQ69G5FAV"}) { deletedId userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.rotateWebhookSecret",
+                r#"mutation { rotateWebhookSecret(input: {endpoint: "whe_01ARZ3NDEKTSV4RRFFQ69G5FAV"}) { endpoint { id } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.resumeWebhookEndpoint",
+                r#"mutation { resumeWebhookEndpoint(input: {endpoint: "whe_01ARZ3NDEKTSV4RRFFQ69G5FAV"}) { endpoint { id } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.replayWebhooks",
+                r#"mutation { replayWebhooks(input: {endpoint: "whe_01ARZ3NDEKTSV4RRFFQ69G5FAV"}) { replayedCount userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.testWebhookEndpoint",
+                r#"mutation { testWebhookEndpoint(input: {endpoint: "whe_01ARZ3NDEKTSV4RRFFQ69G5FAV"}) { status userErrors { code path } } }"#,
+            ),
+            plain("Query.webhookEndpoints", "{ webhookEndpoints { id } }"),
             plain("Query.viewer", "{ viewer { kind } }"),
             plain(
                 "Query.node",

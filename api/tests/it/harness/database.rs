@@ -8,13 +8,15 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 /// Every table of the schema, by name.
-pub const TABLES: [&str; 35] = [
+pub const TABLES: [&str; 38] = [
     "achievement",
     "boost",
     "client",
     "consent",
     "contribution",
     "dead_event",
+    "delivery",
+    "delivery_attempt",
     "earning",
     "employer",
     "event",
@@ -44,6 +46,7 @@ pub const TABLES: [&str; 35] = [
     "retraction",
     "reward",
     "signing_key",
+    "webhook_endpoint",
 ];
 
 /// On which database a test runs.
