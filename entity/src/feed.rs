@@ -15,7 +15,10 @@ use crate::id::{
     AchievementId, EmployerId, FeedEntryId, IncentiveId, MemberId, PartnerId, ProgramId, RedemptionId,
     RewardId,
 };
+use crate::partner;
+use crate::partner::pairwise::{PairwiseIds, shown_time};
 use crate::redemption::RedemptionStatus;
+use crate::secret::SecretBytes;
 use crate::text_enum;
 
 text_enum! {
@@ -88,12 +91,13 @@ pub struct NewEntry {
     pub recorded_at: Timestamp,
 }
 
-/// An entry as a partner reads it.
+/// An entry as a partner reads it: with the partner's own ids of what it tells of, and with times to the second. Whoever reads a feed
+/// gets nothing else, whatever door it leaves by.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// Its place in the partner's feed.
     pub position: i64,
-    /// The entry itself.
+    /// The partner's own id of it.
     pub id: FeedEntryId,
     /// The employer it is about.
     pub employer_id: EmployerId,
@@ -119,7 +123,7 @@ pub enum Subject {
 /// An achievement, as an entry tells of it.
 #[derive(Debug, Clone)]
 pub struct ToldAchievement {
-    /// The achievement.
+    /// The partner's own id of it.
     pub id: AchievementId,
     /// What for.
     pub incentive_id: IncentiveId,
@@ -142,7 +146,7 @@ pub struct ToldAchievement {
 /// A redemption, as an entry tells of it.
 #[derive(Debug, Clone)]
 pub struct ToldRedemption {
-    /// The redemption.
+    /// The partner's own id of it.
     pub id: RedemptionId,
     /// Of what.
     pub reward_id: RewardId,
@@ -185,9 +189,26 @@ struct Row {
     expires_at: Option<Timestamp>,
     status: Option<RedemptionStatus>,
     settled_at: Option<Timestamp>,
+    pairwise_key: SecretBytes,
 }
 
 impl Row {
+    /// With the partner's own ids and times in the place of ours.
+    fn shown(self, ids: &PairwiseIds) -> Result<Self, DbErr> {
+        Ok(Self {
+            id: ids.shown(self.id)?,
+            achievement_id: self.achievement_id.map(|id| ids.shown(id)).transpose()?,
+            redemption_id: self.redemption_id.map(|id| ids.shown(id)).transpose()?,
+            recorded_at: shown_time(self.recorded_at),
+            earned_at: self.earned_at.map(shown_time),
+            revoked_at: self.revoked_at.map(shown_time),
+            requested_at: self.requested_at.map(shown_time),
+            expires_at: self.expires_at.map(shown_time),
+            settled_at: self.settled_at.map(shown_time),
+            ..self
+        })
+    }
+
     fn subject(&self) -> Option<Subject> {
         let achievement = |status, revoked_at| {
             Some(Subject::Achievement(ToldAchievement {
@@ -222,7 +243,11 @@ impl Row {
         }
     }
 
-    fn entry(self) -> Result<Entry, DbErr> {
+    fn entry(self, ids: &PairwiseIds) -> Result<Entry, DbErr> {
+        self.shown(ids)?.told()
+    }
+
+    fn told(self) -> Result<Entry, DbErr> {
         let nothing = || DbErr::RecordNotFound("an entry of a feed tells of nothing".into());
         Ok(Entry {
             subject: self.subject().ok_or_else(nothing)?,
@@ -315,9 +340,9 @@ const COLUMNS: &str = "SELECT feed_entry.position, feed_entry.id, feed_entry.emp
      feed_entry.recorded_at, feed_entry.achievement_id, achievement.incentive_id, achievement.program_id, achievement.title,
      achievement.earned_on, achievement.ordinal, achievement.recorded_at AS earned_at, achievement.revoked_at,
      feed_entry.redemption_id, redemption.reward_id, redemption.quantity, redemption.points_spent, redemption.requested_at,
-     redemption.expires_at, redemption.status, redemption.settled_at FROM ";
+     redemption.expires_at, redemption.status, redemption.settled_at, partner.pairwise_key FROM ";
 
-const JOINED: &str = " LEFT JOIN achievement ON achievement.employer_id = feed_entry.employer_id
+const JOINED: &str = " JOIN partner ON partner.id = feed_entry.partner_id LEFT JOIN achievement ON achievement.employer_id = feed_entry.employer_id
      AND achievement.id = feed_entry.achievement_id
      LEFT JOIN redemption ON redemption.employer_id = feed_entry.employer_id AND redemption.id = feed_entry.redemption_id
      WHERE feed_entry.partner_id = ";
@@ -344,30 +369,38 @@ pub async fn list(
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .all(connection)
         .await?;
-    rows.into_iter().map(Row::entry).collect()
+    let Some(first) = rows.first() else {
+        return Ok(Vec::new());
+    };
+    let ids = PairwiseIds::new(first.pairwise_key.expose())?;
+    rows.into_iter().map(|row| row.entry(&ids)).collect()
 }
 
-/// The partner's entry of this id.
+/// The entry that the partner means by this id.
 pub async fn find(
     connection: &impl ConnectionTrait,
     partner: PartnerId,
-    id: FeedEntryId,
+    shown: FeedEntryId,
 ) -> Result<Option<Entry>, DbErr> {
+    let ids = partner::pairwise_ids(connection, partner).await?;
+    let id = ids.meant(shown)?;
     let row: Option<Row> = of(connection, partner)
         .push(" AND feed_entry.id = ")
         .bind(id)
         .one(connection)
         .await?;
-    row.map(Row::entry).transpose()
+    row.map(|row| row.entry(&ids)).transpose()
 }
 
-/// The partner's newest entry about an achievement; none: it may not know of it. Each employer is looked up: there are few of them, and
+/// The partner's newest entry about the achievement it means by this id; none: it may not know of it. Each employer is looked up: there are few of them, and
 /// what tells of an achievement is found by its employer first.
 pub async fn find_of_achievement(
     connection: &impl ConnectionTrait,
     partner: PartnerId,
-    achievement: AchievementId,
+    shown: AchievementId,
 ) -> Result<Option<Entry>, DbErr> {
+    let ids = partner::pairwise_ids(connection, partner).await?;
+    let achievement = ids.meant(shown)?;
     let row: Option<Row> = Sql::on(connection, COLUMNS)
         .push("employer CROSS JOIN feed_entry")
         .push(JOINED)
@@ -377,7 +410,7 @@ pub async fn find_of_achievement(
         .push(" ORDER BY feed_entry.position DESC LIMIT 1")
         .one(connection)
         .await?;
-    row.map(Row::entry).transpose()
+    row.map(|row| row.entry(&ids)).transpose()
 }
 
 /// The position of the newest entry; 0: the feed is empty.

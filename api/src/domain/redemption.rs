@@ -11,10 +11,10 @@ use entity::feed::{self, NewEntry};
 use entity::id::{EmployerId, MemberId, PartnerId, RedemptionId};
 use entity::page::{Page, Slice};
 use entity::redemption::{self, Model, RedemptionStatus, Settled};
-use entity::{db, employer, member, reward};
+use entity::{db, employer, member, partner, reward};
 use jobs::moment::moment;
 use jobs::redemption::{CalledOff, call_off};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbErr};
 
 use super::achievement::{require_within, sees_sensitive};
 use super::{Error, Fault, FaultCode, Outcome, require_none, retrying, tenant};
@@ -86,7 +86,16 @@ enum Step {
 
 async fn settle(app: &App, viewer: &Viewer, input: &Settle, step: Step) -> Outcome<Model> {
     let _turn = turn(app).await?;
-    retrying(|| settle_once(app, viewer, input, step)).await
+    let row = retrying(|| settle_once(app, viewer, input, step)).await?;
+    Ok(shown(app.db.read(), viewer, row).await?)
+}
+
+/// The redemption as this viewer knows it: a partner knows it by an id of its own.
+pub async fn shown(connection: &impl ConnectionTrait, viewer: &Viewer, row: Model) -> Result<Model, DbErr> {
+    match viewer.partner() {
+        Some(partner) => row.shown(&partner::pairwise_ids(connection, partner).await?),
+        None => Ok(row),
+    }
 }
 
 async fn settle_once(app: &App, viewer: &Viewer, input: &Settle, step: Step) -> Outcome<Model> {

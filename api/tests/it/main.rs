@@ -31,6 +31,7 @@ mod members;
 mod memory;
 mod migrations;
 mod order;
+mod partners;
 mod pausing;
 mod plans;
 mod points;
