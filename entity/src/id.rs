@@ -98,6 +98,8 @@ typed_ids! {
     RedemptionId = "rdm";
     /// An entry of a partner's feed.
     FeedEntryId = "fde";
+    /// The place of an entry in its audit log.
+    AuditPlace = "aud";
 }
 
 fn parse(text: &str, prefix: &str) -> Result<Uuid, IdError> {

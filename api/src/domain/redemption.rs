@@ -17,6 +17,7 @@ use jobs::redemption::{CalledOff, call_off};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::achievement::{require_within, sees_sensitive};
+use super::audit::{Change, What};
 use super::{Error, Fault, FaultCode, Outcome, require_none, retrying, tenant};
 use crate::app::App;
 use crate::auth::access;
@@ -99,7 +100,10 @@ pub async fn shown(connection: &impl ConnectionTrait, viewer: &Viewer, row: Mode
 }
 
 async fn settle_once(app: &App, viewer: &Viewer, input: &Settle, step: Step) -> Outcome<Model> {
-    let txn = app.db.write_txn().await?;
+    let txn = match step {
+        Step::Fulfil => Change::by::<access::FulfilRedemption>(app, viewer).await?,
+        Step::Cancel => Change::by::<access::CancelRedemption>(app, viewer).await?,
+    };
     let found = find_for(&*txn, viewer, input).await?;
     member::lock(&*txn, &[(found.employer_id, found.member_id)]).await?;
     // As it is now that nobody else can change it.
@@ -146,11 +150,18 @@ async fn settle_once(app: &App, viewer: &Viewer, input: &Settle, step: Step) -> 
             call_off(&*txn, &app.ids, vec![over]).await?
         }
     };
-    let row = redemption::find(&*txn, row.employer_id, row.id)
+    let settled = redemption::find(&*txn, row.employer_id, row.id)
         .await?
         .ok_or_else(gone)?;
+    // An administrator who reads the log must not learn by whom something sensitive was earned.
+    let what = if row.sensitive {
+        What::other("redemption", None, None)
+    } else {
+        What::changed(&row, &settled).of(vec![row.member_id])
+    };
+    let txn = txn.enter(app, Some(&owner), what).await?;
     finish(app, txn, entries).await?;
-    Ok(row)
+    Ok(settled)
 }
 
 /// The redemption, if this viewer may see it.
