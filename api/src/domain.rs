@@ -4,6 +4,7 @@
 
 pub mod achievement;
 pub mod adjustment;
+pub mod audit;
 pub mod boost;
 pub mod client;
 pub mod dead_event;

@@ -12,6 +12,7 @@ use std::fmt;
 use sea_orm::prelude::Uuid;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
+use crate::audit;
 use crate::db::Db;
 use crate::db::sql::Sql;
 use crate::id::EmployerId;
@@ -35,6 +36,8 @@ pub struct Report {
     pub awards: i64,
     /// How many feeds of partners.
     pub feeds: i64,
+    /// How many entries of audit logs.
+    pub audited: i64,
     /// What does not agree.
     pub differences: Vec<Difference>,
 }
@@ -82,11 +85,22 @@ pub async fn run(db: &Db) -> Result<Report, DbErr> {
         redemptions: count(&snapshot, "redemption").await?,
         awards: count(&snapshot, "achievement").await?,
         feeds: count(&snapshot, "feed_head").await?,
+        audited: 0,
         differences: Vec::new(),
     };
     for statement in ALL {
         report.differences.extend(find(&snapshot, statement).await?);
     }
+    let (audited, broken) = audit::verify(&snapshot).await?;
+    report.audited = audited;
+    report
+        .differences
+        .extend(broken.into_iter().map(|fault| Difference {
+            employer: Some(fault.employer),
+            id: fault.position.to_string(),
+            detail: None,
+            what: "from this place on the audit log is not as it was written",
+        }));
     snapshot.rollback().await?;
     Ok(report)
 }

@@ -6,6 +6,8 @@
 
 pub mod cursor;
 
+use std::collections::{BTreeMap, HashMap, hash_map};
+
 use chrono::NaiveDate;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
@@ -18,7 +20,10 @@ use crate::id::{
     AchievementId, EmployerId, FeedEntryId, IncentiveId, MemberId, PartnerId, ProgramId, RedemptionId,
     RewardId, TypedId,
 };
+use crate::partner;
+use crate::partner::pairwise::{PairwiseIds, shown_time};
 use crate::redemption::RedemptionStatus;
+use crate::secret::SecretBytes;
 use crate::text_enum;
 
 text_enum! {
@@ -91,12 +96,13 @@ pub struct NewEntry {
     pub recorded_at: Timestamp,
 }
 
-/// An entry as a partner reads it.
+/// An entry as a partner reads it: with the partner's own ids of what it tells of, and with times to the second. Whoever reads a feed
+/// gets nothing else, whatever door it leaves by.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// Its place in the partner's feed.
     pub position: i64,
-    /// The entry itself.
+    /// The partner's own id of it.
     pub id: FeedEntryId,
     /// The employer it is about.
     pub employer_id: EmployerId,
@@ -122,7 +128,7 @@ pub enum Subject {
 /// An achievement, as an entry tells of it.
 #[derive(Debug, Clone)]
 pub struct ToldAchievement {
-    /// The achievement.
+    /// The partner's own id of it.
     pub id: AchievementId,
     /// What for.
     pub incentive_id: IncentiveId,
@@ -145,7 +151,7 @@ pub struct ToldAchievement {
 /// A redemption, as an entry tells of it.
 #[derive(Debug, Clone)]
 pub struct ToldRedemption {
-    /// The redemption.
+    /// The partner's own id of it.
     pub id: RedemptionId,
     /// Of what.
     pub reward_id: RewardId,
@@ -189,9 +195,26 @@ struct Row {
     expires_at: Option<Timestamp>,
     status: Option<RedemptionStatus>,
     settled_at: Option<Timestamp>,
+    pairwise_key: SecretBytes,
 }
 
 impl Row {
+    /// With the partner's own ids and times in the place of ours.
+    fn shown(self, ids: &PairwiseIds) -> Result<Self, DbErr> {
+        Ok(Self {
+            id: ids.shown(self.id)?,
+            achievement_id: self.achievement_id.map(|id| ids.shown(id)).transpose()?,
+            redemption_id: self.redemption_id.map(|id| ids.shown(id)).transpose()?,
+            recorded_at: shown_time(self.recorded_at),
+            earned_at: self.earned_at.map(shown_time),
+            revoked_at: self.revoked_at.map(shown_time),
+            requested_at: self.requested_at.map(shown_time),
+            expires_at: self.expires_at.map(shown_time),
+            settled_at: self.settled_at.map(shown_time),
+            ..self
+        })
+    }
+
     fn subject(&self) -> Option<Subject> {
         let achievement = |status, revoked_at| {
             Some(Subject::Achievement(ToldAchievement {
@@ -226,7 +249,11 @@ impl Row {
         }
     }
 
-    fn entry(self) -> Result<Entry, DbErr> {
+    fn entry(self, ids: &PairwiseIds) -> Result<Entry, DbErr> {
+        self.shown(ids)?.told()
+    }
+
+    fn told(self) -> Result<Entry, DbErr> {
         let nothing = || DbErr::RecordNotFound("an entry of a feed tells of nothing".into());
         Ok(Entry {
             subject: self.subject().ok_or_else(nothing)?,
@@ -249,7 +276,7 @@ struct Head {
 /// Appends entries to their partners' feeds, in the order given, and promises them to the partners' webhook endpoints. Must be the last thing a transaction does: from here to its commit
 /// every other transaction that writes to one of these feeds waits.
 pub async fn append(connection: &impl ConnectionTrait, entries: Vec<NewEntry>) -> Result<(), DbErr> {
-    let mut counts = std::collections::BTreeMap::<PartnerId, i64>::new();
+    let mut counts = BTreeMap::<PartnerId, i64>::new();
     for entry in &entries {
         *counts.entry(entry.partner_id).or_default() += 1;
     }
@@ -269,7 +296,7 @@ pub async fn append(connection: &impl ConnectionTrait, entries: Vec<NewEntry>) -
         .push(" AS wanted WHERE feed_head.partner_id = wanted.partner_id RETURNING feed_head.partner_id, feed_head.position")
         .all(connection)
         .await?;
-    let mut next = std::collections::HashMap::<PartnerId, i64>::new();
+    let mut next = HashMap::<PartnerId, i64>::new();
     for head in heads {
         next.insert(
             head.partner_id,
@@ -335,9 +362,9 @@ const COLUMNS: &str = "SELECT feed_entry.partner_id, feed_entry.position, feed_e
      feed_entry.recorded_at, feed_entry.achievement_id, achievement.incentive_id, achievement.program_id, achievement.title,
      achievement.earned_on, achievement.ordinal, achievement.recorded_at AS earned_at, achievement.revoked_at,
      feed_entry.redemption_id, redemption.reward_id, redemption.quantity, redemption.points_spent, redemption.requested_at,
-     redemption.expires_at, redemption.status, redemption.settled_at FROM ";
+     redemption.expires_at, redemption.status, redemption.settled_at, partner.pairwise_key FROM ";
 
-const JOINED: &str = " LEFT JOIN achievement ON achievement.employer_id = feed_entry.employer_id
+const JOINED: &str = " JOIN partner ON partner.id = feed_entry.partner_id LEFT JOIN achievement ON achievement.employer_id = feed_entry.employer_id
      AND achievement.id = feed_entry.achievement_id
      LEFT JOIN redemption ON redemption.employer_id = feed_entry.employer_id AND redemption.id = feed_entry.redemption_id
      WHERE feed_entry.partner_id = ";
@@ -364,7 +391,11 @@ pub async fn list(
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         .all(connection)
         .await?;
-    rows.into_iter().map(Row::entry).collect()
+    let Some(first) = rows.first() else {
+        return Ok(Vec::new());
+    };
+    let ids = PairwiseIds::new(first.pairwise_key.expose())?;
+    rows.into_iter().map(|row| row.entry(&ids)).collect()
 }
 
 /// The entries at these places of these partners' feeds, in no order; one statement however many.
@@ -383,32 +414,45 @@ pub async fn list_at(
         .push("wanted.partner_id AND feed_entry.position = wanted.position")
         .all(connection)
         .await?;
-    rows.into_iter()
-        .map(|row| Ok((row.partner_id, row.entry()?)))
-        .collect()
+    let mut ids: HashMap<PartnerId, PairwiseIds> = HashMap::new();
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        let partner = row.partner_id;
+        let ids = match ids.entry(partner) {
+            hash_map::Entry::Occupied(known) => known.into_mut(),
+            hash_map::Entry::Vacant(place) => place.insert(PairwiseIds::new(row.pairwise_key.expose())?),
+        };
+        found.push((partner, row.entry(ids)?));
+    }
+    Ok(found)
 }
 
 /// The partner's entry of this id.
+/// The entry that the partner means by this id.
 pub async fn find(
     connection: &impl ConnectionTrait,
     partner: PartnerId,
-    id: FeedEntryId,
+    shown: FeedEntryId,
 ) -> Result<Option<Entry>, DbErr> {
+    let ids = partner::pairwise_ids(connection, partner).await?;
+    let id = ids.meant(shown)?;
     let row: Option<Row> = of(connection, partner)
         .push(" AND feed_entry.id = ")
         .bind(id)
         .one(connection)
         .await?;
-    row.map(Row::entry).transpose()
+    row.map(|row| row.entry(&ids)).transpose()
 }
 
-/// The partner's newest entry about an achievement; none: it may not know of it. Each employer is looked up: there are few of them, and
+/// The partner's newest entry about the achievement it means by this id; none: it may not know of it. Each employer is looked up: there are few of them, and
 /// what tells of an achievement is found by its employer first.
 pub async fn find_of_achievement(
     connection: &impl ConnectionTrait,
     partner: PartnerId,
-    achievement: AchievementId,
+    shown: AchievementId,
 ) -> Result<Option<Entry>, DbErr> {
+    let ids = partner::pairwise_ids(connection, partner).await?;
+    let achievement = ids.meant(shown)?;
     let row: Option<Row> = Sql::on(connection, COLUMNS)
         .push("employer CROSS JOIN feed_entry")
         .push(JOINED)
@@ -418,7 +462,7 @@ pub async fn find_of_achievement(
         .push(" ORDER BY feed_entry.position DESC LIMIT 1")
         .one(connection)
         .await?;
-    row.map(Row::entry).transpose()
+    row.map(|row| row.entry(&ids)).transpose()
 }
 
 /// Takes the lock of the partner's feed and says the position of its newest entry: what is appended by others comes after the end of this

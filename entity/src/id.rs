@@ -100,6 +100,8 @@ typed_ids! {
     FeedEntryId = "fde";
     /// A webhook endpoint of a partner.
     WebhookEndpointId = "whe";
+    /// The place of an entry in its audit log.
+    AuditPlace = "aud";
 }
 
 fn parse(text: &str, prefix: &str) -> Result<Uuid, IdError> {

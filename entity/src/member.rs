@@ -11,8 +11,8 @@ use crate::id::{EmployerId, MemberId};
 use crate::ledger::adjustment;
 use crate::page::{self, Page, Slice};
 use crate::{
-    achievement, consent, contribution, dead_event, earning, event, feed, idempotency, kept_event, progress,
-    receipt, retraction,
+    achievement, audit, consent, contribution, dead_event, earning, event, feed, idempotency, kept_event,
+    progress, receipt, retraction,
 };
 
 /// A member.
@@ -248,6 +248,7 @@ pub async fn erase(
     feed::forget_member(connection, employer, member).await?;
     adjustment::forget_member(connection, employer, member).await?;
     idempotency::forget_member(connection, employer, member).await?;
+    audit::forget_member(connection, employer, member).await?;
     Ok(true)
 }
 

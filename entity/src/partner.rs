@@ -1,5 +1,7 @@
 //! Partners: who runs rewards, possibly for several employers.
 
+pub mod pairwise;
+
 use aws_lc_rs::hmac;
 use sea_orm::QueryFilter;
 use sea_orm::entity::prelude::*;
@@ -23,7 +25,7 @@ pub struct Model {
     pub key: String,
     /// Its name for people.
     pub name: String,
-    /// The key of its pairwise member ids; it never leaves the database.
+    /// The key of its pairwise ids; it never leaves the database.
     pub pairwise_key: SecretBytes,
     /// When it was created.
     pub created_at: Timestamp,
@@ -86,6 +88,16 @@ pub async fn list_by_ids(
 /// A page of all partners.
 pub async fn list(connection: &impl ConnectionTrait, page: Page<PartnerId>) -> Result<Slice<Model>, DbErr> {
     page::read(connection, Entity::find(), Column::Id, page).await
+}
+
+/// The ids by which this partner knows things of members.
+pub async fn pairwise_ids(
+    connection: &impl ConnectionTrait,
+    id: PartnerId,
+) -> Result<pairwise::PairwiseIds, DbErr> {
+    let gone = || DbErr::RecordNotFound("a partner is gone".to_owned());
+    let partner = find(connection, id).await?.ok_or_else(gone)?;
+    pairwise::PairwiseIds::new(partner.pairwise_key.expose())
 }
 
 /// The name by which a partner knows a member: a digest under the partner's own key. Stable for one partner; two partners cannot

@@ -12,6 +12,8 @@ use crate::clock::Timestamp;
 use crate::db::sql::{self, Rows, Sql};
 use crate::id::{AchievementId, EmployerId, MemberId, PartnerId, RedemptionId, RewardId};
 use crate::page::{self, Page, Slice};
+use crate::partner;
+use crate::partner::pairwise::{PairwiseIds, shown_time};
 use crate::text_enum;
 
 text_enum! {
@@ -77,6 +79,20 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
+impl Model {
+    /// As the partner knows it that was told of it: by the partner's own id, and with times to the second. To be shown, not to be
+    /// looked up by.
+    pub fn shown(self, ids: &PairwiseIds) -> Result<Self, DbErr> {
+        Ok(Self {
+            id: ids.shown(self.id)?,
+            requested_at: shown_time(self.requested_at),
+            expires_at: self.expires_at.map(shown_time),
+            settled_at: self.settled_at.map(shown_time),
+            ..self
+        })
+    }
+}
+
 /// Writes new redemptions; one statement however many.
 pub async fn insert(connection: &impl ConnectionTrait, rows: &[Model]) -> Result<(), DbErr> {
     let bound = Rows::new()
@@ -127,13 +143,14 @@ pub async fn list_by_ids(
     sql::list_by_ids(connection, "redemption", wanted).await
 }
 
-/// The redemption of this id, of whichever employer, if this partner was told of it. Each employer is looked up: there are few of
+/// The redemption that the partner means by this id, of whichever employer, if it was told of it. Each employer is looked up: there are few of
 /// them, and no key begins with the id alone.
 pub async fn find_of_partner(
     connection: &impl ConnectionTrait,
     partner: PartnerId,
-    id: RedemptionId,
+    shown: RedemptionId,
 ) -> Result<Option<Model>, DbErr> {
+    let id = partner::pairwise_ids(connection, partner).await?.meant(shown)?;
     Sql::on(
         connection,
         "SELECT redemption.* FROM employer CROSS JOIN redemption WHERE redemption.employer_id = employer.id AND redemption.id = ",

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use entity::clock::Timestamp;
 use entity::feed::{self, Entry, Subject, ToldAchievement, ToldRedemption};
-use entity::id::{EmployerId, IncentiveId, PartnerId, ProgramId, RewardId, TypedId};
+use entity::id::{EmployerId, IncentiveId, PartnerId, ProgramId, RewardId};
 use entity::{incentive, program, reward};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde::Serialize;
@@ -116,11 +116,6 @@ pub async fn list_at(
     Ok(partners.into_iter().zip(&entries).map(told).collect())
 }
 
-/// The id by which this partner knows an achievement or a redemption.
-fn told_id(_: PartnerId, id: impl TypedId) -> String {
-    id.to_string()
-}
-
 /// The names of what a page of entries tells of.
 struct Names {
     incentives: HashMap<(EmployerId, IncentiveId), Named>,
@@ -172,8 +167,8 @@ impl Names {
 
     fn tell(&self, partner: PartnerId, entry: &Entry) -> Told {
         let (achievement, redemption) = match &entry.subject {
-            Subject::Achievement(told) => (Some(self.achievement(partner, entry, told)), None),
-            Subject::Redemption(told) => (None, Some(self.redemption(partner, entry, told))),
+            Subject::Achievement(told) => (Some(self.achievement(entry, told)), None),
+            Subject::Redemption(told) => (None, Some(self.redemption(entry, told))),
         };
         Told {
             id: entry.id.to_string(),
@@ -187,13 +182,13 @@ impl Names {
     }
 
     // Foreign keys see to it that everything an entry names is there; its name is then empty rather than the entry lost.
-    fn achievement(&self, partner: PartnerId, entry: &Entry, told: &ToldAchievement) -> Achievement {
+    fn achievement(&self, entry: &Entry, told: &ToldAchievement) -> Achievement {
         let (incentive, program) = (
             self.incentives.get(&(entry.employer_id, told.incentive_id)),
             self.programs.get(&(entry.employer_id, told.program_id)),
         );
         Achievement {
-            id: told_id(partner, told.id),
+            id: told.id.to_string(),
             incentive: incentive.cloned().unwrap_or_default(),
             program: program.cloned().unwrap_or_default(),
             member_ref: entry.member_ref.clone(),
@@ -206,10 +201,10 @@ impl Names {
         }
     }
 
-    fn redemption(&self, partner: PartnerId, entry: &Entry, told: &ToldRedemption) -> Redemption {
+    fn redemption(&self, entry: &Entry, told: &ToldRedemption) -> Redemption {
         let reward = self.rewards.get(&(entry.employer_id, told.reward_id));
         Redemption {
-            id: told_id(partner, told.id),
+            id: told.id.to_string(),
             reward: reward.cloned().unwrap_or_default(),
             member_ref: entry.member_ref.clone(),
             quantity: i32::try_from(told.quantity).unwrap_or(i32::MAX),

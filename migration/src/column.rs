@@ -76,3 +76,40 @@ pub async fn allow_update(manager: &SchemaManager<'_>, table: &str) -> Result<()
     };
     connection.execute_unprepared(&sql).await.map(|_| ())
 }
+
+/// Refuses to UPDATE or DELETE (that is the `operation`) the rows of `table` for which `condition` holds, which may name `OLD` and, of an
+/// update, `NEW`.
+pub async fn forbid(
+    manager: &SchemaManager<'_>,
+    table: &str,
+    operation: &str,
+    condition: &str,
+) -> Result<(), DbErr> {
+    let connection = manager.get_connection();
+    let name = format!("{table}_no_{}", operation.to_lowercase());
+    let sql = if connection.get_database_backend() == DbBackend::Postgres {
+        format!(
+            "CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS
+               $$ BEGIN RAISE EXCEPTION '{table} only grows'; END $$;
+             CREATE TRIGGER {name} BEFORE {operation} ON {table} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION {name}();"
+        )
+    } else {
+        format!(
+            "CREATE TRIGGER {name} BEFORE {operation} ON {table} WHEN ({condition})
+             BEGIN SELECT RAISE(ABORT, '{table} only grows'); END;"
+        )
+    };
+    connection.execute_unprepared(&sql).await.map(|_| ())
+}
+
+/// Takes back [`forbid`].
+pub async fn allow(manager: &SchemaManager<'_>, table: &str, operation: &str) -> Result<(), DbErr> {
+    let connection = manager.get_connection();
+    let name = format!("{table}_no_{}", operation.to_lowercase());
+    let sql = if connection.get_database_backend() == DbBackend::Postgres {
+        format!("DROP TRIGGER {name} ON {table}; DROP FUNCTION {name}();")
+    } else {
+        format!("DROP TRIGGER {name};")
+    };
+    connection.execute_unprepared(&sql).await.map(|_| ())
+}

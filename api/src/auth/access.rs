@@ -120,6 +120,7 @@ operations! {
     ListPartners = "Query.partners": [Operator];
     ListClients = "Query.clients": [Operator];
     ListDeadEvents = "Query.deadEvents": [Operator];
+    ReadOwnAuditLog = "Query.auditLog": [Operator];
 
     // An employer's programs.
     CreateEventType = "Mutation.createEventType": [ProgramsWrite, Operator];
@@ -146,6 +147,7 @@ operations! {
     ListBoosts = "Program.boosts": [ProgramsRead, Operator];
     ListLevels = "Program.levels": [ProgramsRead, Operator];
     ReadReport = "Employer.report": [ReportsRead];
+    ReadAuditLog = "Employer.auditLog": [AuditRead, Operator];
     ReadIncentiveTally = "Incentive.tally": [ProgramsRead, ReportsRead, Operator];
 
     // Rewards, and what members ask for.

@@ -36,6 +36,7 @@ macro_rules! scopes {
 
 scopes! {
     AchievementsRead = "achievements:read": "Read achievements and progress; those of sensitive incentives only as counts.";
+    AuditRead = "audit:read": "Read the log of all changes that were made to the employer.";
     EventsWrite = "events:write": "Send and retract events.";
     FeedRead = "feed:read": "Read the partner's feed: by page, by subscription, as a digest and as an export.";
     FulfilmentWrite = "fulfilment:write": "Fulfil or cancel the redemptions that the partner fulfils.";
@@ -62,6 +63,7 @@ impl Scope {
             Self::FeedRead | Self::FulfilmentWrite | Self::WebhooksWrite => ViewerKind::Partner,
             Self::MemberSelf => ViewerKind::Member,
             Self::AchievementsRead
+            | Self::AuditRead
             | Self::EventsWrite
             | Self::MemberAny
             | Self::MembersRead
@@ -223,7 +225,7 @@ mod tests {
     #[test]
     fn the_text_forms_are_the_pinned_ones_and_sorted() {
         let texts: Vec<&str> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
-        let pinned = "achievements:read events:write feed:read fulfilment:write member:any member:self members:read \
+        let pinned = "achievements:read audit:read events:write feed:read fulfilment:write member:any member:self members:read \
                       members:write operator points:read points:write programs:read programs:write redemptions:write \
                       reports:read webhooks:write";
         assert_eq!(texts.join(" "), pinned);
@@ -288,7 +290,7 @@ mod tests {
         );
         assert!(offered(ViewerKind::Member).is_empty());
         let employer = offered(ViewerKind::Employer);
-        assert_eq!(employer.iter().count(), 11);
+        assert_eq!(employer.iter().count(), 12);
         assert!(!employer.contains(Scope::Operator) && !employer.contains(Scope::MemberSelf));
     }
 
@@ -311,7 +313,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_set_reads_back_from_its_text(bits in 1u32..(1 << 16)) {
+        fn a_set_reads_back_from_its_text(bits in 1u32..(1 << 17)) {
             let set: ScopeSet = Scope::ALL.iter().copied().filter(|scope| bits & scope.bit() != 0).collect();
             prop_assert_eq!(set.to_string().parse::<ScopeSet>(), Ok(set));
             prop_assert_eq!(set.iter().count(), bits.count_ones() as usize);

@@ -16,11 +16,12 @@ pub async fn check(settings: &Settings) -> anyhow::Result<()> {
         redemptions,
         awards,
         feeds,
+        audited,
         ref differences,
     } = report;
     if differences.is_empty() {
         super::print(&format!(
-            "checked {accounts} accounts, {lots} lots, {entries} entries, {redemptions} redemptions, {awards} awards, {feeds} feeds: all is right"
+            "checked {accounts} accounts, {lots} lots, {entries} entries, {redemptions} redemptions, {awards} awards, {feeds} feeds, {audited} audited changes: all is right"
         ));
         return Ok(());
     }

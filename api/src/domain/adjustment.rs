@@ -9,7 +9,9 @@ use entity::ledger::{
     About, Account, AccountKey, Depth, Earned, EntryKind, Ledger, NEVER, Refusal, Want, adjustment,
 };
 use entity::member;
+use serde_json::json;
 
+use super::audit::{Change, What};
 use super::{Error, Fault, FaultCode, Outcome, require_none, retrying, tenant};
 use crate::app::App;
 use crate::auth::access;
@@ -66,7 +68,7 @@ fn faults(adjust: &Adjust) -> Vec<Fault> {
 }
 
 async fn adjust_once(app: &App, viewer: &Viewer, adjust: &Adjust) -> Outcome<Adjusted> {
-    let txn = app.db.write_txn().await?;
+    let txn = Change::by::<access::AdjustPoints>(app, viewer).await?;
     let employer = tenant::resolve(&*txn, viewer, adjust.employer.as_deref()).await?;
     let unknown = || {
         Fault::new(
@@ -152,7 +154,10 @@ async fn adjust_once(app: &App, viewer: &Viewer, adjust: &Adjust) -> Outcome<Adj
     ledger.write(&*txn).await?;
     let made_by = viewer.client_id.as_str();
     adjustment::insert(&*txn, (employer.id, entry), &adjust.reason, made_by).await?;
-    txn.commit().await?;
+    // Not the reason: it is in somebody's own words, and goes when the member is erased.
+    let after = json!({"category": adjust.category, "amount": adjust.amount});
+    let what = What::other(entry.to_string(), None, Some(after)).of(vec![member.id]);
+    txn.commit(app, Some(&employer), what).await?;
     Ok(adjusted)
 }
 

@@ -5,6 +5,7 @@ use entity::boost::{self, Model};
 use jobs::rules::definition::{ConditionDefinition, check_conditions};
 use rust_decimal::Decimal;
 
+use super::audit::{Change, What};
 use super::program::take;
 use super::{Error, Fault, FaultCode, Outcome, require_none};
 use crate::app::App;
@@ -73,7 +74,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateBoost>, input: Creat
         faults.push(Fault::invalid(&["where"], "no text has a zero character"));
     }
     require_none(faults)?;
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     let (employer, program) = take(&*txn, permit.viewer(), input.employer.as_deref(), &input.program).await?;
     if program.ended_at.is_some() {
         let message = "the program has ended, for good";
@@ -104,7 +105,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateBoost>, input: Creat
         let message = "the program has a boost of this key";
         return Err(Fault::new(FaultCode::KeyTaken, &["key"], message).into());
     }
-    txn.commit().await?;
+    txn.commit(app, Some(&employer), What::made(&boost)).await?;
     Ok(boost)
 }
 
@@ -116,7 +117,7 @@ pub async fn end(
     program: &str,
     key: &str,
 ) -> Outcome<Model> {
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     let (employer, program) = take(&*txn, permit.viewer(), employer, program).await?;
     let boosts = boost::list_of_program(&*txn, employer.id, program.id).await?;
     let unknown = || Fault::not_found(&["key"], "the program has no boost of this key");
@@ -129,9 +130,11 @@ pub async fn end(
         let message = "the boost has ended already";
         return Err(Fault::new(FaultCode::InvalidState, &["key"], message).into());
     }
-    txn.commit().await?;
-    Ok(Model {
+    let ended = Model {
         ended_at: Some(now),
-        ..boost
-    })
+        ..boost.clone()
+    };
+    txn.commit(app, Some(&employer), What::changed(&boost, &ended))
+        .await?;
+    Ok(ended)
 }

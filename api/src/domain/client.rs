@@ -6,7 +6,9 @@ use entity::id::ClientId;
 use entity::page::{Page, Slice};
 use entity::secret::SecretBytes;
 use entity::{employer, partner};
+use sea_orm::ConnectionTrait;
 
+use super::audit::{Change, What};
 use super::{Fault, Outcome, require_none};
 use crate::app::App;
 use crate::auth::access;
@@ -40,7 +42,7 @@ pub struct WithSecret {
 }
 
 /// Creates a client of an employer, of a partner or, with neither, of the operator.
-pub async fn create(app: &App, _: Permit<access::CreateClient>, input: Create) -> Outcome<WithSecret> {
+pub async fn create(app: &App, permit: Permit<access::CreateClient>, input: Create) -> Outcome<WithSecret> {
     let mut faults = Vec::new();
     validate::name(&["name"], &input.name, &mut faults);
     let kind = match (&input.employer, &input.partner) {
@@ -76,11 +78,11 @@ pub async fn create(app: &App, _: Permit<access::CreateClient>, input: Create) -
         ));
     }
     require_none(faults)?;
-    let txn = app.db.write_txn().await?;
-    let employer_id = match &input.employer {
+    let txn = Change::begin(app, &permit).await?;
+    let owner = match &input.employer {
         Some(key) => {
             let unknown = || Fault::not_found(&["employer"], "there is no such employer");
-            Some(employer::find_by_key(&*txn, key).await?.ok_or_else(unknown)?.id)
+            Some(employer::find_by_key(&*txn, key).await?.ok_or_else(unknown)?)
         }
         None => None,
     };
@@ -95,7 +97,7 @@ pub async fn create(app: &App, _: Permit<access::CreateClient>, input: Create) -
     let client = Model {
         id: app.ids.next(),
         name: input.name,
-        employer_id,
+        employer_id: owner.as_ref().map(|owner| owner.id),
         partner_id,
         scopes: scopes.into_iter().collect::<ScopeSet>().to_string(),
         secret_digest: SecretBytes::new(*secret.digest().as_bytes()),
@@ -105,14 +107,14 @@ pub async fn create(app: &App, _: Permit<access::CreateClient>, input: Create) -
         revoked_at: None,
     };
     client::insert(&*txn, client.clone()).await?;
-    txn.commit().await?;
+    txn.commit(app, owner.as_ref(), What::made(&client)).await?;
     Ok(WithSecret { client, secret })
 }
 
 /// Gives a client a new secret; the one before is taken for as long as `overlap` says.
 pub async fn rotate_secret(
     app: &App,
-    _: Permit<access::RotateClientSecret>,
+    permit: Permit<access::RotateClientSecret>,
     id: &str,
     overlap: TimeDelta,
 ) -> Outcome<WithSecret> {
@@ -123,7 +125,8 @@ pub async fn rotate_secret(
     let id: ClientId = id.parse().map_err(|_| unknown())?;
     let secret = new_secret(app);
     let until = app.clock.now().checked_add_signed(overlap).ok_or_else(unknown)?;
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
+    let before = client::find(&*txn, id).await?.ok_or_else(unknown)?;
     if !client::rotate_secret(
         &*txn,
         id,
@@ -135,22 +138,35 @@ pub async fn rotate_secret(
         return Err(unknown().into());
     }
     let client = client::find(&*txn, id).await?.ok_or_else(unknown)?;
-    txn.commit().await?;
+    let owner = owner(&*txn, &client).await?;
+    txn.commit(app, owner.as_ref(), What::changed(&before, &client))
+        .await?;
     Ok(WithSecret { client, secret })
 }
 
 /// Revokes a client: within seconds none of its tokens is taken any more, and its sockets are closed.
-pub async fn revoke(app: &App, _: Permit<access::RevokeClient>, id: &str) -> Outcome<Model> {
+pub async fn revoke(app: &App, permit: Permit<access::RevokeClient>, id: &str) -> Outcome<Model> {
     let unknown = || Fault::not_found(&["clientId"], "there is no such client");
     let id: ClientId = id.parse().map_err(|_| unknown())?;
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
+    let before = client::find(&*txn, id).await?.ok_or_else(unknown)?;
     if !client::revoke(&*txn, id, app.clock.now().into()).await? {
         return Err(unknown().into());
     }
     let client = client::find(&*txn, id).await?.ok_or_else(unknown)?;
-    txn.commit().await?;
+    let owner = owner(&*txn, &client).await?;
+    txn.commit(app, owner.as_ref(), What::changed(&before, &client))
+        .await?;
     app.refresh_trust().await?;
     Ok(client)
+}
+
+/// The employer whose client it is, and in whose log its changes are.
+async fn owner(connection: &impl ConnectionTrait, client: &Model) -> Outcome<Option<employer::Model>> {
+    match client.employer_id {
+        Some(id) => Ok(employer::find(connection, id).await?),
+        None => Ok(None),
+    }
 }
 
 /// A page of all clients.

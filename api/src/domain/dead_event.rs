@@ -4,7 +4,9 @@ use entity::dead_event::{self, Model};
 use entity::event;
 use entity::id::QueuedEventId;
 use entity::page::{Page, Slice};
+use serde_json::json;
 
+use super::audit::{Change, What};
 use super::{Fault, Outcome};
 use crate::app::App;
 use crate::auth::access;
@@ -25,14 +27,14 @@ pub async fn list(
 /// Queues dead events again and says how many of them there were.
 pub async fn replay(
     app: &App,
-    _: Permit<access::ReplayDeadEvents>,
+    permit: Permit<access::ReplayDeadEvents>,
     ids: Vec<QueuedEventId>,
 ) -> Outcome<usize> {
     if ids.is_empty() || ids.len() > IDS_MAX {
         return Err(Fault::invalid(&["ids"], format!("1 to {IDS_MAX} ids")).into());
     }
     let now = app.clock.now().into();
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     let events: Vec<event::Event> = dead_event::take(&*txn, ids)
         .await?
         .into_iter()
@@ -41,7 +43,8 @@ pub async fn replay(
     if !events.is_empty() {
         event::put(&*txn, &events).await?;
     }
-    txn.commit().await?;
+    let what = What::other("deadEvents", None, Some(json!({"replayed": events.len()})));
+    txn.commit(app, None, what).await?;
     if !events.is_empty() {
         app.wakes.events();
     }

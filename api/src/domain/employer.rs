@@ -6,6 +6,7 @@ use entity::event_type;
 use entity::id::EmployerId;
 use entity::page::{Page, Slice};
 
+use super::audit::{Change, What};
 use super::{Error, Fault, FaultCode, Outcome, require_none, stock_menu, tenant};
 use crate::app::App;
 use crate::auth::access;
@@ -37,7 +38,7 @@ pub struct Create {
 }
 
 /// Creates an employer with the stock menu of event types.
-pub async fn create(app: &App, _: Permit<access::CreateEmployer>, input: Create) -> Outcome<Model> {
+pub async fn create(app: &App, permit: Permit<access::CreateEmployer>, input: Create) -> Outcome<Model> {
     let mut faults = Vec::new();
     validate::key(&["key"], &input.key, &mut faults);
     validate::name(&["name"], &input.name, &mut faults);
@@ -60,7 +61,7 @@ pub async fn create(app: &App, _: Permit<access::CreateEmployer>, input: Create)
         catalogue_version: 1,
         created_at: app.clock.now().into(),
     };
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     if !employer::insert(&*txn, employer.clone()).await? {
         return Err(Fault::new(FaultCode::KeyTaken, &["key"], "there is an employer of this key").into());
     }
@@ -71,7 +72,7 @@ pub async fn create(app: &App, _: Permit<access::CreateEmployer>, input: Create)
         )
         .await?;
     }
-    txn.commit().await?;
+    txn.commit(app, Some(&employer), What::made(&employer)).await?;
     Ok(employer)
 }
 
@@ -97,7 +98,7 @@ pub async fn advance_clock(
     employer: Option<&str>,
     to: DateTime<Utc>,
 ) -> Outcome<Model> {
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     let employer = tenant::resolve(&*txn, permit.viewer(), employer).await?;
     if !employer.sandbox {
         return Err(Fault::new(
@@ -123,12 +124,14 @@ pub async fn advance_clock(
         // Another call has set it further in between.
         return Err(behind().into());
     }
-    txn.commit().await?;
-    app.wakes.housekeeping();
-    Ok(Model {
+    let ahead = Model {
         clock_offset_micros: offset,
-        ..employer
-    })
+        ..employer.clone()
+    };
+    txn.commit(app, Some(&ahead), What::changed(&employer, &ahead))
+        .await?;
+    app.wakes.housekeeping();
+    Ok(ahead)
 }
 
 /// A page of all employers.

@@ -4,6 +4,7 @@ use entity::employer;
 use entity::event_type::{self, Model};
 use serde_json::Value;
 
+use super::audit::{Change, What};
 use super::{Fault, FaultCode, Outcome, require_none, tenant};
 use crate::app::App;
 use crate::auth::access;
@@ -45,7 +46,7 @@ pub struct Create {
 /// Adds an event type to the employer's menu.
 pub async fn create(app: &App, permit: Permit<access::CreateEventType>, input: Create) -> Outcome<Model> {
     require_none(check(&input))?;
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     let employer = tenant::resolve(&*txn, permit.viewer(), input.employer.as_deref()).await?;
     if event_type::count(&*txn, employer.id).await? >= PER_EMPLOYER {
         return Err(Fault::new(
@@ -65,7 +66,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateEventType>, input: C
         .into());
     }
     employer::touch_catalogue(&*txn, employer.id).await?;
-    txn.commit().await?;
+    txn.commit(app, Some(&employer), What::made(&event_type)).await?;
     Ok(event_type)
 }
 

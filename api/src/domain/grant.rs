@@ -5,6 +5,7 @@ use entity::grant::{self, Model};
 use entity::id::ProgramId;
 use entity::{employer, partner, program};
 
+use super::audit::{Change, GrantsOf, What};
 use super::{Fault, Outcome, tenant};
 use crate::app::App;
 use crate::auth::access;
@@ -24,7 +25,7 @@ pub async fn give(
     if programs.is_empty() || programs.len() > PROGRAMS_MAX {
         return Err(Fault::invalid(&["programs"], format!("1 to {PROGRAMS_MAX} programs")).into());
     }
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     let employer = tenant::resolve(&*txn, permit.viewer(), employer).await?;
     let now = Timestamp::from(employer.now(app.clock.now()));
     let partner = find_partner(&*txn, partner).await?;
@@ -40,13 +41,12 @@ pub async fn give(
             revoked_at: None,
         })
         .collect();
+    let before = list(&*txn, &employer, &partner, &programs).await?;
     grant::give(&*txn, &grants).await?;
-    let all = grant::list(&*txn, employer.id).await?;
-    txn.commit().await?;
-    Ok(all
-        .into_iter()
-        .filter(|grant| grant.partner_id == partner.id && programs.contains(&grant.program_id))
-        .collect())
+    let after = list(&*txn, &employer, &partner, &programs).await?;
+    let what = What::changed(&GrantsOf(&partner, &before), &GrantsOf(&partner, &after));
+    txn.commit(app, Some(&employer), what).await?;
+    Ok(after)
 }
 
 /// Ends grants: nothing more of these programs enters the partner's feed.
@@ -57,11 +57,12 @@ pub async fn revoke(
     partner: &str,
     programs: &[String],
 ) -> Outcome<Vec<Model>> {
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     let employer = tenant::resolve(&*txn, permit.viewer(), employer).await?;
     let now = Timestamp::from(employer.now(app.clock.now()));
     let partner = find_partner(&*txn, partner).await?;
     let programs = find_programs(&*txn, &employer, programs).await?;
+    let before = list(&*txn, &employer, &partner, &programs).await?;
     for program in &programs {
         if !grant::revoke(&*txn, employer.id, partner.id, *program, now).await? {
             return Err(Fault::not_found(
@@ -71,8 +72,20 @@ pub async fn revoke(
             .into());
         }
     }
-    let all = grant::list(&*txn, employer.id).await?;
-    txn.commit().await?;
+    let after = list(&*txn, &employer, &partner, &programs).await?;
+    let what = What::changed(&GrantsOf(&partner, &before), &GrantsOf(&partner, &after));
+    txn.commit(app, Some(&employer), what).await?;
+    Ok(after)
+}
+
+/// The partner's grants of these programs, ended ones too.
+async fn list(
+    connection: &impl sea_orm::ConnectionTrait,
+    employer: &employer::Model,
+    partner: &partner::Model,
+    programs: &[ProgramId],
+) -> Outcome<Vec<Model>> {
+    let all = grant::list(connection, employer.id).await?;
     Ok(all
         .into_iter()
         .filter(|grant| grant.partner_id == partner.id && programs.contains(&grant.program_id))

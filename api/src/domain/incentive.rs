@@ -11,6 +11,7 @@ use jobs::rules::{self, Incentive};
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
 
+use super::audit::{Change, Edition, What};
 use super::{Error, Fault, FaultCode, Outcome, require_none, tenant};
 use crate::app::App;
 use crate::auth::access;
@@ -92,9 +93,9 @@ pub(super) struct Draft {
 /// Creates an incentive with its first version.
 pub async fn create(app: &App, permit: Permit<access::CreateIncentive>, input: Create) -> Outcome<Model> {
     check_form(&input)?;
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     let draft = draft(app, &*txn, permit.viewer(), input).await?;
-    let (employer, incentive) = (draft.employer, draft.incentive);
+    let (employer, incentive, first) = (draft.employer, draft.incentive, draft.first);
     if incentive::count(&*txn, employer.id).await? >= PER_EMPLOYER {
         return Err(Fault::new(
             FaultCode::TooMany,
@@ -103,7 +104,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateIncentive>, input: C
         )
         .into());
     }
-    if !incentive::insert(&*txn, incentive.clone(), draft.first).await? {
+    if !incentive::insert(&*txn, incentive.clone(), first.clone()).await? {
         return Err(Fault::new(
             FaultCode::KeyTaken,
             &["key"],
@@ -112,7 +113,8 @@ pub async fn create(app: &App, permit: Permit<access::CreateIncentive>, input: C
         .into());
     }
     employer::touch_catalogue(&*txn, employer.id).await?;
-    txn.commit().await?;
+    let what = What::made(&Edition(&incentive, &first));
+    txn.commit(app, Some(&employer), what).await?;
     Ok(incentive)
 }
 
@@ -178,7 +180,7 @@ pub async fn publish(
     let mut faults = Vec::new();
     check_outcomes(&input.rule.outcomes, &mut faults);
     require_none(faults)?;
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     let (employer, incentive) = take(
         &*txn,
         permit.viewer(),
@@ -233,6 +235,7 @@ pub async fn publish(
         published_at: now.into(),
     };
     // What was sensitive once stays so: achievements of older versions are shown by it.
+    let before = incentive.clone();
     let incentive = Model {
         name,
         description,
@@ -240,11 +243,12 @@ pub async fn publish(
         ..incentive
     };
     let number = version.version;
+    let what = What::changed(&Edition(&before, &newest), &Edition(&incentive, &version));
     if !incentive::insert_version(&*txn, employer.id, version).await? {
         return Err(Error::Internal("a version is there already"));
     }
     incentive::update(&*txn, &incentive).await?;
-    txn.commit().await?;
+    txn.commit(app, Some(&employer), what).await?;
     Ok((incentive, number))
 }
 
@@ -255,15 +259,17 @@ pub async fn retire(
     employer: Option<&str>,
     key: &str,
 ) -> Outcome<Model> {
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     let (employer, incentive) = take(&*txn, permit.viewer(), employer, key).await?;
     let now = employer.now(app.clock.now()).into();
     incentive::retire(&*txn, employer.id, incentive.id, now).await?;
-    txn.commit().await?;
-    Ok(Model {
+    let retired = Model {
         retired_at: Some(now),
-        ..incentive
-    })
+        ..incentive.clone()
+    };
+    txn.commit(app, Some(&employer), What::changed(&incentive, &retired))
+        .await?;
+    Ok(retired)
 }
 
 /// The employer and its incentive of this key, for a change of what is not retired: the catalogue's new version comes first, and its

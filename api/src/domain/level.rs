@@ -12,6 +12,7 @@ use jobs::rules::calendar::{self, Window};
 use jobs::rules::levels::Levels;
 
 use super::achievement::require_within;
+use super::audit::{Change, LevelsOf, What};
 use super::program::take;
 use super::{Error, Fault, Outcome, require_none};
 use crate::app::App;
@@ -45,8 +46,9 @@ pub async fn set(
     validate::category(&["category"], &input.category, &mut faults);
     check(&input.levels, &mut faults);
     require_none(faults)?;
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     let (employer, program) = take(&*txn, permit.viewer(), input.employer.as_deref(), &input.program).await?;
+    let before = level::find(&*txn, employer.id, program.id).await?;
     let set = if input.levels.levels.is_empty() {
         level::remove(&*txn, employer.id, program.id).await?;
         None
@@ -62,7 +64,11 @@ pub async fn set(
         level::put(&*txn, levels.clone()).await?;
         Some(levels)
     };
-    txn.commit().await?;
+    let what = What::changed(
+        &LevelsOf(&program, before.as_ref()),
+        &LevelsOf(&program, set.as_ref()),
+    );
+    txn.commit(app, Some(&employer), what).await?;
     Ok((program, set))
 }
 

@@ -21,6 +21,7 @@ use jobs::rules::{self, Deadline, ProgressView, calendar};
 use sea_orm::ConnectionTrait;
 
 use super::achievement::{require_within, sees_sensitive};
+use super::audit::{Change, What};
 use super::{Error, Fault, FaultCode, Outcome, redemption, retrying, tenant};
 use crate::app::App;
 use crate::auth::access;
@@ -192,7 +193,7 @@ pub async fn erase(
 }
 
 async fn erase_once(app: &App, viewer: &Viewer, employer: Option<&str>, external_id: &str) -> Outcome<()> {
-    let txn = app.db.write_txn().await?;
+    let txn = Change::by::<access::EraseMember>(app, viewer).await?;
     let employer = tenant::resolve(&*txn, viewer, employer).await?;
     let unknown = || Fault::not_found(&["member"], "the employer has no member of this id");
     let member = match validate::is_external_id(external_id) {
@@ -210,6 +211,9 @@ async fn erase_once(app: &App, viewer: &Viewer, employer: Option<&str>, external
     let entries = call_off_held(app, &*txn, &employer, member.id).await?;
     // Last, so that nothing that is written here tells who it was.
     entity::redemption::forget_member(&*txn, employer.id, member.id).await?;
+    // Of whom, nobody is to know any more.
+    let what = What::other("member", None, None);
+    let txn = txn.enter(app, Some(&employer), what).await?;
     redemption::finish(app, txn, entries).await
 }
 

@@ -5,6 +5,7 @@ use entity::page::{Page, Slice};
 use entity::partner::{self, Model};
 use entity::secret::SecretBytes;
 
+use super::audit::{Change, What};
 use super::{Fault, FaultCode, Outcome, require_none};
 use crate::app::App;
 use crate::auth::access;
@@ -14,7 +15,7 @@ use crate::validate;
 /// Creates a partner with an empty feed.
 pub async fn create(
     app: &App,
-    _: Permit<access::CreatePartner>,
+    permit: Permit<access::CreatePartner>,
     key: String,
     name: String,
 ) -> Outcome<Model> {
@@ -31,11 +32,11 @@ pub async fn create(
         pairwise_key: SecretBytes::new(pairwise_key),
         created_at: app.clock.now().into(),
     };
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     if !partner::insert(&*txn, partner.clone()).await? {
         return Err(Fault::new(FaultCode::KeyTaken, &["key"], "there is a partner of this key").into());
     }
-    txn.commit().await?;
+    txn.commit(app, None, What::made(&partner)).await?;
     Ok(partner)
 }
 

@@ -1,11 +1,11 @@
 //! Programs.
 
 use chrono::NaiveDate;
-use entity::db::WriteTxn;
 use entity::program::{self, Model, ProgramState, StoredState};
 use entity::{employer, event, incentive};
 use sea_orm::ConnectionTrait;
 
+use super::audit::{Change, What};
 use super::{Error, Fault, FaultCode, Outcome, require_none, tenant};
 use crate::app::App;
 use crate::auth::access;
@@ -62,7 +62,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateProgram>, input: Cre
     let budget = input.budget.map(i64::from);
     check_budget(budget, 0, &mut faults);
     require_none(faults)?;
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     let employer = tenant::resolve(&*txn, permit.viewer(), input.employer.as_deref()).await?;
     if program::count(&*txn, employer.id).await? >= PER_EMPLOYER {
         return Err(Fault::new(
@@ -98,7 +98,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateProgram>, input: Cre
         .into());
     }
     employer::touch_catalogue(&*txn, employer.id).await?;
-    txn.commit().await?;
+    txn.commit(app, Some(&employer), What::made(&program)).await?;
     Ok(program)
 }
 
@@ -125,8 +125,8 @@ pub struct Update {
 
 /// Changes a program. Which day an event belongs to is asked of a draft only: later, days that have counted would have to move.
 pub async fn update(app: &App, permit: Permit<access::UpdateProgram>, input: Update) -> Outcome<Model> {
-    let txn = app.db.write_txn().await?;
-    let (_, program) = take(&*txn, permit.viewer(), input.employer.as_deref(), &input.program).await?;
+    let txn = Change::begin(app, &permit).await?;
+    let (owner, program) = take(&*txn, permit.viewer(), input.employer.as_deref(), &input.program).await?;
     // As long as a program has no budget, nobody counts what it spends. The catalogue's new version keeps whoever would give awards
     // without counting them from committing.
     let spent = match (program.budget, input.budget) {
@@ -185,7 +185,8 @@ pub async fn update(app: &App, permit: Permit<access::UpdateProgram>, input: Upd
         // A worker has spent more in between.
         return Err(Fault::invalid(&["budget"], LESS_THAN_SPENT).into());
     }
-    txn.commit().await?;
+    txn.commit(app, Some(&owner), What::changed(&program, &changed))
+        .await?;
     Ok(changed)
 }
 
@@ -196,7 +197,7 @@ pub async fn activate(
     employer: Option<&str>,
     key: &str,
 ) -> Outcome<Model> {
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     let (employer, program) = take(&*txn, permit.viewer(), employer, key).await?;
     match program.state() {
         ProgramState::Draft => {
@@ -219,7 +220,7 @@ pub async fn pause(
     employer: Option<&str>,
     key: &str,
 ) -> Outcome<Model> {
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     let (employer, program) = take(&*txn, permit.viewer(), employer, key).await?;
     match program.state() {
         ProgramState::Active => {}
@@ -239,7 +240,7 @@ pub async fn end(
     employer: Option<&str>,
     key: &str,
 ) -> Outcome<Model> {
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     let (employer, program) = take(&*txn, permit.viewer(), employer, key).await?;
     match program.state() {
         ProgramState::Active | ProgramState::Paused => {}
@@ -253,7 +254,7 @@ pub async fn end(
 
 /// Commits a step of a program, and returns the program as it is then. What a pause has held is let go in the same transaction, so
 /// that no event is both held and of a program that is not paused; what has become too late meanwhile is refused.
-async fn settle(app: &App, txn: WriteTxn, owner: &employer::Model, before: Model) -> Outcome<Model> {
+async fn settle(app: &App, txn: Change, owner: &employer::Model, before: Model) -> Outcome<Model> {
     let (employer, id) = (before.employer_id, before.id);
     let gone = Error::Internal("a program is gone");
     let program = program::find(&*txn, employer, id).await?.ok_or(gone)?;
@@ -268,7 +269,8 @@ async fn settle(app: &App, txn: WriteTxn, owner: &employer::Model, before: Model
         // The queue keeps to the real clock.
         event::release(&*txn, employer, &held, app.clock.now().into()).await?;
     }
-    txn.commit().await?;
+    txn.commit(app, Some(owner), What::changed(&before, &program))
+        .await?;
     if goes_on {
         app.wakes.events();
     }

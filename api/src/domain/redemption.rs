@@ -11,12 +11,13 @@ use entity::feed::{self, NewEntry};
 use entity::id::{EmployerId, MemberId, PartnerId, RedemptionId};
 use entity::page::{Page, Slice};
 use entity::redemption::{self, Model, RedemptionStatus, Settled};
-use entity::{db, employer, member, reward};
+use entity::{db, employer, member, partner, reward};
 use jobs::moment::moment;
 use jobs::redemption::{CalledOff, call_off};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DbErr};
 
 use super::achievement::{require_within, sees_sensitive};
+use super::audit::{Change, What};
 use super::{Error, Fault, FaultCode, Outcome, require_none, retrying, tenant};
 use crate::app::App;
 use crate::auth::access;
@@ -86,11 +87,23 @@ enum Step {
 
 async fn settle(app: &App, viewer: &Viewer, input: &Settle, step: Step) -> Outcome<Model> {
     let _turn = turn(app).await?;
-    retrying(|| settle_once(app, viewer, input, step)).await
+    let row = retrying(|| settle_once(app, viewer, input, step)).await?;
+    Ok(shown(app.db.read(), viewer, row).await?)
+}
+
+/// The redemption as this viewer knows it: a partner knows it by an id of its own.
+pub async fn shown(connection: &impl ConnectionTrait, viewer: &Viewer, row: Model) -> Result<Model, DbErr> {
+    match viewer.partner() {
+        Some(partner) => row.shown(&partner::pairwise_ids(connection, partner).await?),
+        None => Ok(row),
+    }
 }
 
 async fn settle_once(app: &App, viewer: &Viewer, input: &Settle, step: Step) -> Outcome<Model> {
-    let txn = app.db.write_txn().await?;
+    let txn = match step {
+        Step::Fulfil => Change::by::<access::FulfilRedemption>(app, viewer).await?,
+        Step::Cancel => Change::by::<access::CancelRedemption>(app, viewer).await?,
+    };
     let found = find_for(&*txn, viewer, input).await?;
     member::lock(&*txn, &[(found.employer_id, found.member_id)]).await?;
     // As it is now that nobody else can change it.
@@ -137,11 +150,18 @@ async fn settle_once(app: &App, viewer: &Viewer, input: &Settle, step: Step) -> 
             call_off(&*txn, &app.ids, vec![over]).await?
         }
     };
-    let row = redemption::find(&*txn, row.employer_id, row.id)
+    let settled = redemption::find(&*txn, row.employer_id, row.id)
         .await?
         .ok_or_else(gone)?;
+    // An administrator who reads the log must not learn by whom something sensitive was earned.
+    let what = if row.sensitive {
+        What::other("redemption", None, None)
+    } else {
+        What::changed(&row, &settled).of(vec![row.member_id])
+    };
+    let txn = txn.enter(app, Some(&owner), what).await?;
     finish(app, txn, entries).await?;
-    Ok(row)
+    Ok(settled)
 }
 
 /// The redemption, if this viewer may see it.

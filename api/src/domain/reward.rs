@@ -9,10 +9,11 @@ use entity::{partner, program, redemption};
 use sea_orm::ConnectionTrait;
 
 use super::achievement::{is_somebody, require_within};
+use super::audit::{Change, What};
 use super::{Error, Fault, FaultCode, Outcome, require_none, tenant};
 use crate::app::App;
 use crate::auth::access;
-use crate::auth::viewer::{Permit, Viewer};
+use crate::auth::viewer::Permit;
 use crate::validate;
 
 /// Rewards an employer may have.
@@ -59,7 +60,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateReward>, input: Crea
     validate::key(&["key"], &input.key, &mut faults);
     validate::category(&["category"], &input.category, &mut faults);
     let hold_seconds = input.hold_for.map(|hold| hold.num_seconds());
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     let employer = tenant::resolve(&*txn, permit.viewer(), input.employer.as_deref()).await?;
     let program = find_program(&*txn, employer.id, input.program.as_deref()).await?;
     let fulfilled_by = match &input.fulfilled_by {
@@ -105,7 +106,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateReward>, input: Crea
         )
         .into());
     }
-    txn.commit().await?;
+    txn.commit(app, Some(&employer), What::made(&reward)).await?;
     Ok(reward)
 }
 
@@ -198,8 +199,9 @@ pub struct Update {
 
 /// Changes a reward. What was asked for before stays as it was asked for.
 pub async fn update(app: &App, permit: Permit<access::UpdateReward>, input: Update) -> Outcome<Model> {
-    let txn = app.db.write_txn().await?;
-    let reward = take(&*txn, permit.viewer(), input.employer.as_deref(), &input.reward).await?;
+    let txn = Change::begin(app, &permit).await?;
+    let owner = tenant::resolve(&*txn, permit.viewer(), input.employer.as_deref()).await?;
+    let reward = take(&*txn, owner.id, &input.reward).await?;
     let stock = input.stock.map(|stock| stock.map(i64::from));
     let hold = input.hold_for.map(|hold| hold.map(|hold| hold.num_seconds()));
     let changed = Model {
@@ -213,13 +215,14 @@ pub async fn update(app: &App, permit: Permit<access::UpdateReward>, input: Upda
         available_from: input.available_from.unwrap_or(reward.available_from),
         available_until: input.available_until.unwrap_or(reward.available_until),
         hold_seconds: hold.unwrap_or(reward.hold_seconds),
-        ..reward
+        ..reward.clone()
     };
     let mut faults = Vec::new();
     check(&changed, &mut faults);
     require_none(faults)?;
     reward::update(&*txn, &changed, stock).await?;
-    txn.commit().await?;
+    txn.commit(app, Some(&owner), What::changed(&reward, &changed))
+        .await?;
     Ok(changed)
 }
 
@@ -230,29 +233,25 @@ pub async fn retire(
     employer: Option<&str>,
     key: &str,
 ) -> Outcome<Model> {
-    let txn = app.db.write_txn().await?;
+    let txn = Change::begin(app, &permit).await?;
     let owner = tenant::resolve(&*txn, permit.viewer(), employer).await?;
-    let reward = take(&*txn, permit.viewer(), employer, key).await?;
+    let reward = take(&*txn, owner.id, key).await?;
     let now = owner.now(app.clock.now()).into();
     if !reward::retire(&*txn, reward.employer_id, reward.id, now).await? {
         let message = "the reward was retired before";
         return Err(Fault::new(FaultCode::InvalidState, &["reward"], message).into());
     }
-    txn.commit().await?;
-    Ok(Model {
+    let retired = Model {
         retired_at: Some(now),
-        ..reward
-    })
+        ..reward.clone()
+    };
+    txn.commit(app, Some(&owner), What::changed(&reward, &retired))
+        .await?;
+    Ok(retired)
 }
 
 /// The reward of this key, for a change: it stays as it is until the transaction ends.
-async fn take(
-    connection: &impl ConnectionTrait,
-    viewer: &Viewer,
-    employer: Option<&str>,
-    key: &str,
-) -> Outcome<Model> {
-    let employer = tenant::resolve_id(connection, viewer, employer).await?;
+async fn take(connection: &impl ConnectionTrait, employer: EmployerId, key: &str) -> Outcome<Model> {
     let unknown = || {
         Error::from(Fault::not_found(
             &["reward"],

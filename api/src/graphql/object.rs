@@ -1,6 +1,7 @@
 //! The objects of the schema, by noun.
 
 pub mod achievement;
+pub mod audit;
 pub mod boost;
 pub mod client;
 pub mod dead_event;
@@ -22,6 +23,7 @@ pub mod webhook;
 use async_graphql::Interface;
 
 pub use achievement::Achievement;
+pub use audit::AuditEntry;
 pub use client::Client;
 pub use dead_event::DeadEvent;
 pub use employer::Employer;

@@ -8,6 +8,7 @@
 #[macro_use]
 mod harness;
 
+mod audit;
 mod authorization;
 mod bad_input;
 mod balances;
@@ -32,6 +33,7 @@ mod memory;
 mod metrics;
 mod migrations;
 mod order;
+mod partners;
 mod pausing;
 mod plans;
 mod points;

@@ -164,7 +164,8 @@ async fn redemptions_and_what_tells_of_them_are_looked_up(app: &TestApp) {
         .reward(json!({"key": "mug", "price": 0, "fulfilledBy": "spa"}))
         .await;
     world.members(&["ada"]).await;
-    let id = world.redeemed("ada", "mug", "k1").await.parse().unwrap();
+    let id = world.redeemed("ada", "mug", "k1").await;
+    let id = world.to_the_partner(&id).await.parse().unwrap();
     let member = (world.employer, world.member_id("ada").await);
     let txn = app.app.db.write_txn().await.unwrap();
     if app.app.db.postgres_pool().is_some() {

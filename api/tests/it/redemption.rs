@@ -398,6 +398,10 @@ async fn what_an_erased_member_waits_for_is_called_off(app: &TestApp) {
     assert_eq!(world.stock("mug").await, 5);
     assert_eq!(app.tables_with("ada-lovelace").await, Vec::<&str>::new());
     // The partner learns that it is over, and nobody's name.
+    let [held, cancelled] = [
+        world.to_the_partner(&held).await,
+        world.to_the_partner(&cancelled).await,
+    ];
     let query = "{ feed { entries { kind redemption { id status memberRef } } } }";
     let data = world.partner().data(query, json!({})).await;
     let entries = data["feed"]["entries"].as_array().unwrap();

@@ -10,11 +10,12 @@ use entity::id::{EmployerId, MemberId, PartnerId};
 use entity::member::{self, Model};
 use entity::{db, employer, partner};
 use sea_orm::ConnectionTrait;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::auth::access;
-use crate::auth::viewer::Permit;
+use crate::auth::viewer::{Permit, Viewer};
+use crate::domain::audit::{Change, What};
 use crate::domain::{Error, Fault, FaultCode, Outcome, redemption, tenant};
 use crate::validate;
 
@@ -78,7 +79,7 @@ pub async fn register(
     let employer = tenant::resolve(app.db.read(), permit.viewer(), employer).await?;
     let mut attempt = 1;
     loop {
-        match register_once(app, &employer, members).await {
+        match register_once(app, permit.viewer(), &employer, members).await {
             Err(Error::Db(error)) if db::is_retryable(&error) && attempt < ATTEMPTS => attempt += 1,
             Ok(None) if attempt < ATTEMPTS => attempt += 1,
             Ok(None) => return Err(Error::Busy),
@@ -90,12 +91,13 @@ pub async fn register(
 
 async fn register_once(
     app: &App,
+    viewer: &Viewer,
     employer: &employer::Model,
     members: &[Result<Register, Fault>],
 ) -> Outcome<Option<Vec<Registered>>> {
     let now = Timestamp::from(employer.now(app.clock.now()));
     let (owner, employer) = (employer, employer.id);
-    let txn = app.db.write_txn().await?;
+    let txn = Change::by::<access::RegisterMembers>(app, viewer).await?;
     let partners = partners(&*txn, members).await?;
     let before = lock_known(&*txn, employer, members).await?;
     let words = words(&*txn, employer, before.values()).await?;
@@ -184,6 +186,14 @@ async fn register_once(
         consent::record(&*txn, &said).await?;
         entries = tell_gifts(app, &*txn, owner.default_partner_sharing, &said, now).await?;
     }
+    let touched: Vec<MemberId> = created.iter().chain(&updated).map(|row| row.id).collect();
+    if touched.is_empty() {
+        // Nothing was changed, and nothing is told.
+        return Ok(Some(results));
+    }
+    let counts = json!({"created": created.len(), "updated": updated.len(), "consents": said.len()});
+    let what = What::other("members", None, Some(counts)).of(touched);
+    let txn = txn.enter(app, Some(owner), what).await?;
     redemption::finish(app, txn, entries).await?;
     Ok(Some(results))
 }

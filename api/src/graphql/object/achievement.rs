@@ -163,7 +163,7 @@ impl Achievement {
 /// What a member has achieved, exactly once.
 #[Object]
 impl Achievement {
-    /// Its global id.
+    /// Its global id: to a partner its own pairwise id, that no other partner shares.
     pub async fn id(&self) -> ID {
         self.id.to_string().into()
     }

@@ -6,7 +6,7 @@ use chrono::Days;
 use entity::{employer, event_type, grant, program, refusal};
 
 use super::report::Report;
-use super::{EventType, Member, Program};
+use super::{AuditEntry, EventType, Member, Program};
 use crate::auth::access;
 use crate::auth::guard::Requires;
 use crate::domain;
@@ -171,6 +171,20 @@ impl Employer {
         let page = Arguments::forward(first, after).page()?;
         let slice = domain::member::list(app(context)?, permit(context)?, self.0.id, page).await?;
         Ok(connection(slice, |row| row.id, Member))
+    }
+
+    /// Every change that somebody with a token has made to it, newest first. Events and what members ask for are not among them: those
+    /// have records of their own. Scope: `audit:read` or `operator`.
+    #[graphql(guard = "Requires::<access::ReadAuditLog>::new()")]
+    async fn audit_log(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many, 1 to 100; 20 unless given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor, which are older.")] after: Option<String>,
+    ) -> Result<Connection<Cursor, AuditEntry>, ApiError> {
+        let page = Arguments::forward(first, after).page()?;
+        let slice = domain::audit::list(app(context)?, &permit(context)?, self.0.id, page).await?;
+        Ok(connection(slice, |row| row.entry.place(), AuditEntry))
     }
 
     /// Sums over all members of what came of the programs, on up to 366 days. Scope: `reports:read`.

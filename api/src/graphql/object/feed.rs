@@ -32,10 +32,11 @@ pub struct FeedEntry {
     pub entry: feed::Entry,
 }
 
-/// An entry of the partner's feed. Polling and the subscription carry the same entries, ids and positions.
+/// An entry of the partner's feed. Polling and the subscription carry the same entries, ids and positions. All times in it are to the
+/// second.
 #[Object]
 impl FeedEntry {
-    /// Its global id: the same wherever and however often the entry is delivered.
+    /// Its global id: the same wherever and however often the entry is delivered, and no other partner's.
     pub async fn id(&self) -> ID {
         self.entry.id.to_string().into()
     }

@@ -109,7 +109,7 @@ impl Redemption {
 /// A reward that a member has asked for, or was given.
 #[Object]
 impl Redemption {
-    /// Its global id.
+    /// Its global id: to a partner its own pairwise id, that no other partner shares.
     pub async fn id(&self) -> ID {
         self.id.to_string().into()
     }

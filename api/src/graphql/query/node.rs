@@ -14,7 +14,7 @@ use crate::auth::access::{self, Operation};
 use crate::auth::guard::Requires;
 use crate::auth::viewer::Viewer;
 use crate::domain::achievement::{is_somebody, sees_sensitive};
-use crate::domain::points;
+use crate::domain::{self, points};
 use crate::graphql::error::ApiError;
 use crate::graphql::object::{
     Achievement, Employer, FeedEntry, Incentive, Member, Node, PointsEntry, Program, Redemption, Reward,
@@ -88,8 +88,11 @@ async fn find_of_partner(
     }
     let fulfils = reads || may::<access::FulfilRedemption>(viewer);
     if let (Ok(id), true) = (id.parse(), fulfils) {
-        let found = redemption::find_of_partner(db, partner, id).await?;
-        return Ok(found.map(|row| Node::Redemption(Redemption::of(viewer, row))));
+        let Some(row) = redemption::find_of_partner(db, partner, id).await? else {
+            return Ok(None);
+        };
+        let row = domain::redemption::shown(db, viewer, row).await?;
+        return Ok(Some(Node::Redemption(Redemption::of(viewer, row))));
     }
     if let (Ok(id), true) = (id.parse(), fulfils) {
         let found = reward::find_of_partner(db, partner, id).await?;

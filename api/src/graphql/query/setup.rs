@@ -9,7 +9,7 @@ use crate::domain;
 use crate::graphql::connection::{Arguments, Cursor, connection};
 use crate::graphql::error::ApiError;
 use crate::graphql::object::viewer::Viewer;
-use crate::graphql::object::{Client, DeadEvent, Employer, Partner, Program};
+use crate::graphql::object::{AuditEntry, Client, DeadEvent, Employer, Partner, Program};
 use crate::graphql::{app, permit, viewer};
 
 /// What was set up.
@@ -88,6 +88,20 @@ impl SetupQuery {
         let page = Arguments::forward(first, after).page()?;
         let slice = domain::dead_event::list(app(context)?, permit(context)?, page).await?;
         Ok(connection(slice, |row| row.id, DeadEvent))
+    }
+
+    /// Every change that the operator has made and that is about no employer, newest first; those about one are in its own log. Scope:
+    /// `operator`.
+    #[graphql(guard = "Requires::<access::ReadOwnAuditLog>::new()")]
+    async fn audit_log(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many, 1 to 100; 20 unless given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor, which are older.")] after: Option<String>,
+    ) -> Result<Connection<Cursor, AuditEntry>, ApiError> {
+        let page = Arguments::forward(first, after).page()?;
+        let slice = domain::audit::list_own(app(context)?, &permit(context)?, page).await?;
+        Ok(connection(slice, |row| row.entry.place(), AuditEntry))
     }
 
     /// The program of this key. Null: there is none that this token may see. Scope: `programs:read` or `operator`.

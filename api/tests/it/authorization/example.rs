@@ -67,6 +67,7 @@ impl Example {
             plain("Query.partners", "{ partners { nodes { key } } }"),
             plain("Query.clients", "{ clients { nodes { clientId } } }"),
             plain("Query.deadEvents", "{ deadEvents { nodes { id } } }"),
+            plain("Query.auditLog", "{ auditLog { nodes { action } } }"),
             plain(
                 "Mutation.createEventType",
                 r#"mutation { createEventType(input: {employer: "{employer}", key: "new", name: "New"}) { eventType { key } userErrors { code path } } }"#,
@@ -170,6 +171,14 @@ impl Example {
                     r#"{ program(employer: "{employer}", key: "wellbeing") { levels { category } } }"#,
                 ),
                 carriers: &[],
+            },
+            Self {
+                field: "Employer.auditLog",
+                document: "{ viewer { employer { auditLog { nodes { action } } } } }",
+                without_employer: Some(
+                    r#"{ employer(key: "{employer}") { auditLog { nodes { action } } } }"#,
+                ),
+                carriers: &[Scope::ProgramsRead],
             },
             Self {
                 field: "Employer.report",

@@ -8,8 +8,11 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 /// Every table of the schema, by name.
-pub const TABLES: [&str; 38] = [
+pub const TABLES: [&str; 41] = [
     "achievement",
+    "audit_entry",
+    "audit_head",
+    "audit_member",
     "boost",
     "client",
     "consent",

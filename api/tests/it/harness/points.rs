@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use entity::clock::Timestamp;
+use entity::id::RedemptionId;
 use entity::ledger::{About, AccountKey, Depth, Earned, EntryKind, Ledger, NEVER, Want};
-use entity::{employer, member};
+use entity::{employer, member, partner};
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
@@ -103,6 +104,13 @@ impl<'a> World<'a> {
         let payload = self.redeem(member, reward, key).await;
         assert_eq!(payload["userErrors"], json!([]), "{payload}");
         payload["redemption"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The id by which the partner knows a redemption.
+    pub async fn to_the_partner(&self, redemption: &str) -> String {
+        let ids = partner::pairwise_ids(self.app.app.db.read(), self.partner).await;
+        let id: RedemptionId = redemption.parse().unwrap();
+        ids.unwrap().shown(id).unwrap().to_string()
     }
 
     /// Where a member's redemptions stand, in the order in which they were made.

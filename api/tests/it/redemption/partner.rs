@@ -58,6 +58,7 @@ async fn the_partner_that_fulfils_a_reward_learns_of_each_redemption_and_of_noth
 ) {
     let world = world(app).await;
     let id = world.redeemed("ada", "mug", "k1").await;
+    let own = world.to_the_partner(&id).await;
     // What the employer fulfils itself is its own business.
     world.redeemed("ada", "leave", "k2").await;
     let query = "{ feed { entries { position kind achievement { id } redemption {
@@ -72,18 +73,18 @@ async fn the_partner_that_fulfils_a_reward_learns_of_each_redemption_and_of_noth
     assert_eq!(
         entries[0],
         json!({"position": 1, "kind": "REDEMPTION_REQUESTED", "achievement": null, "redemption": {
-            "id": id, "quantity": 1, "pointsSpent": 100, "status": "HELD", "requestedAt": "2026-11-21T12:00:00Z",
+            "id": own, "quantity": 1, "pointsSpent": 100, "status": "HELD", "requestedAt": "2026-11-21T12:00:00Z",
             "expiresAt": "2026-11-28T12:00:00Z", "settledAt": null, "reference": null, "reason": null, "memberRef": name,
             "member": null, "achievement": null,
             "reward": {"key": "mug", "name": "mug", "price": 100, "fulfilledBy": "spa"}}})
     );
     let member = world.member_id("ada").await.to_string();
-    for hidden in ["ada", member.as_str()] {
+    for hidden in ["ada", member.as_str(), id.as_str()] {
         assert!(!data.to_string().contains(hidden), "{hidden}");
     }
     // The same by its own id, and the reward by its.
     let node = "query($id: ID!) { node(id: $id) { __typename ... on Redemption { status memberRef member { id } reward { id } } } }";
-    let found = spa(&world).data(node, json!({"id": id})).await;
+    let found = spa(&world).data(node, json!({"id": own})).await;
     let reward = found["node"]["reward"]["id"].clone();
     assert_eq!(
         found["node"],
@@ -112,10 +113,11 @@ async fn the_partner_is_told_at_once_by_subscription(app: &TestApp) {
     };
     assert_eq!(next().await["__typename"], "FeedCaughtUp");
     let id = world.redeemed("ada", "mug", "k1").await;
+    let own = world.to_the_partner(&id).await;
     assert_eq!(
         next().await,
         json!({"__typename": "FeedEntry", "position": 1, "kind": "REDEMPTION_REQUESTED",
-            "redemption": {"id": id, "status": "HELD"}})
+            "redemption": {"id": own, "status": "HELD"}})
     );
     let cancel = json!({"redemption": id, "reason": "mistake"});
     world
@@ -125,7 +127,7 @@ async fn the_partner_is_told_at_once_by_subscription(app: &TestApp) {
     assert_eq!(
         next().await,
         json!({"__typename": "FeedEntry", "position": 2, "kind": "REDEMPTION_CANCELLED",
-            "redemption": {"id": id, "status": "CANCELLED"}})
+            "redemption": {"id": own, "status": "CANCELLED"}})
     );
 }
 
@@ -134,9 +136,14 @@ async fn the_partner_fulfils_or_calls_off_what_it_was_told_of(app: &TestApp) {
     let spa = spa(&world);
     let first = world.redeemed("ada", "mug", "k1").await;
     let second = world.redeemed("ada", "mug", "k2").await;
+    let [first, second] = [
+        world.to_the_partner(&first).await,
+        world.to_the_partner(&second).await,
+    ];
     let fulfil = json!({"redemption": first, "reference": "voucher 7"});
-    let select = "redemption { status reference reason memberRef member { id } }";
+    let select = "redemption { id status reference reason memberRef member { id } }";
     let done = spa.change("fulfilRedemption", fulfil.clone(), select).await;
+    assert_eq!(done["redemption"]["id"], json!(first));
     assert_eq!(done["redemption"]["status"], "FULFILLED");
     assert_eq!(done["redemption"]["reference"], "voucher 7");
     assert_eq!(done["redemption"]["member"], Value::Null);
@@ -183,7 +190,8 @@ async fn what_a_partner_fulfils_the_employer_can_call_off_but_not_fulfil(app: &T
         .shop()
         .change("cancelRedemption", cancel, "redemption { id }")
         .await;
-    let fulfil = json!({"redemption": id, "reference": "x"});
+    let own = world.to_the_partner(&id).await;
+    let fulfil = json!({"redemption": own, "reference": "x"});
     let fault = spa(&world)
         .fault("fulfilRedemption", fulfil, "redemption { id }")
         .await;
@@ -207,13 +215,20 @@ async fn nobody_elses_token_gets_at_a_redemption(app: &TestApp) {
     // What the employer fulfils itself was told to nobody.
     let own = world.redeemed("ada", "leave", "k2").await;
     let globex = World::named(app, "globex", "tent").await;
+    // The ids by which the partner knows the one, and would know the other.
+    let [told, untold] = [world.to_the_partner(&id).await, world.to_the_partner(&own).await];
+    let gym = gym(app).await;
     let strangers = [
-        (gym(app).await, &id),
-        (spa(&world), &own),
-        (globex.shop(), &id),
-        (spa(&globex), &id),
+        (&gym, &id),
+        (&gym, &told),
+        (&spa(&world), &own),
+        (&spa(&world), &untold),
+        (&spa(&world), &id),
+        (&globex.shop(), &id),
+        (&world.shop(), &told),
+        (&spa(&globex), &told),
     ];
-    for (stranger, id) in &strangers {
+    for (stranger, id) in strangers {
         let fulfil = json!({"redemption": id, "reference": "x"});
         let cancel = json!({"redemption": id, "reason": "x"});
         for (field, input) in [("fulfilRedemption", fulfil), ("cancelRedemption", cancel)] {
