@@ -134,7 +134,8 @@ impl Metrics {
         if let Err(error) = encode(&mut text, &self.lock().registry) {
             tracing::error!(%error, "the metrics could not be written");
         }
-        text
+        // What has no labels stands by its name alone; no label and no help of ours holds these characters.
+        text.replace("{} ", " ")
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Shelf> {

@@ -26,4 +26,4 @@ const variables = { get after() { return after; } }; // Read again at each conne
 createClient({
   url: url.replace(/^http/, 'ws'), webSocketImpl: WebSocket, connectionParams: { authorization },
   retryAttempts: Infinity, shouldRetry: () => true,
-}).subscribe({ query, variables }, { next: ({ data }) => data?.feed.cursor && take(data.feed), error: console.error, complete() {} });
+}).subscribe({ query, variables }, { next: ({ data }) => data?.feed?.cursor && take(data.feed), error: console.error, complete() {} });

@@ -19,6 +19,10 @@ def take(entry):
 def request(document):
     return GraphQLRequest(document, variable_values={"after": after})
 
+def socket():
+    address = url.replace("http", "ws", 1)
+    return WebsocketsTransport(address, init_payload=headers, subprotocols=["graphql-transport-ws"])
+
 async def main():
     async with Client(transport=HTTPXAsyncTransport(url, headers=headers)) as session:
         has_more = True
@@ -29,7 +33,7 @@ async def main():
             has_more = feed["hasMore"]
     while True:
         try:
-            async with Client(transport=WebsocketsTransport(url.replace("http", "ws", 1), init_payload=headers)) as session:
+            async with Client(transport=socket()) as session:
                 async for message in session.subscribe(request(FOLLOW)):
                     if message["feed"]:
                         take(message["feed"])

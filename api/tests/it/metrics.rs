@@ -28,7 +28,7 @@ fn assert_tells(text: &str, lines: &[&str]) {
     }
 }
 
-async fn earning<'a>(app: &'a TestApp) -> World<'a> {
+async fn earning(app: &TestApp) -> World<'_> {
     let world = World::new(app).await;
     world
         .incentive(streak_input("always", 1, json!({"unlimited": true})))
