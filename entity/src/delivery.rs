@@ -9,7 +9,7 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use crate::clock::Timestamp;
 use crate::db::sql::{Rows, Sql};
 use crate::feed::FeedEntryKind;
-use crate::id::{EmployerId, FeedEntryId, MemberId, PartnerId, WebhookEndpointId};
+use crate::id::{EmployerId, MemberId, PartnerId, WebhookEndpointId};
 use crate::text_enum;
 
 text_enum! {
@@ -314,8 +314,8 @@ pub struct Range {
     pub from: i64,
     /// Up to this position.
     pub to: i64,
-    /// Those of these entries only.
-    pub entries: Option<Vec<FeedEntryId>>,
+    /// These only.
+    pub positions: Option<Vec<i64>>,
 }
 
 /// Promises the entries of a range anew, whether they were delivered or not; says how many. What somebody is at is left to it.
@@ -344,13 +344,7 @@ pub async fn replay(
     .bind(range.to)
     .push(" AND ")
     .push(WANTS);
-    let statement = match &range.entries {
-        None => statement,
-        Some(entries) => statement
-            .push(" AND fresh.id IN (SELECT id FROM ")
-            .rows(Rows::new().id("id", entries.iter().copied()))
-            .push(" AS wanted)"),
-    };
+    let statement = within(statement, " AND fresh.position IN ", range);
     statement
         .push(
             " ON CONFLICT (partner_id, position, endpoint_id) DO UPDATE SET due_at = excluded.due_at, tries = 0, tried_since = NULL,
@@ -381,24 +375,26 @@ pub async fn replay_failed(
     .bind(range.from)
     .push(" AND position <= ")
     .bind(range.to);
-    let statement = match &range.entries {
-        None => statement,
-        Some(entries) => statement
-            .push(" AND position IN (SELECT position FROM feed_entry WHERE partner_id = ")
-            .bind(partner)
-            .push(" AND id IN (SELECT id FROM ")
-            .rows(Rows::new().id("id", entries.iter().copied()))
-            .push(" AS wanted))"),
-    };
+    let statement = within(statement, " AND position IN ", range);
     statement.execute(connection).await
+}
+
+/// Narrows a statement to the positions of a range, if it has any.
+fn within(statement: Sql, words: &str, range: &Range) -> Sql {
+    match &range.positions {
+        None => statement,
+        Some(positions) => statement
+            .push(words)
+            .push("(SELECT wanted.position FROM ")
+            .rows(Rows::new().int("position", positions.iter().copied()))
+            .push(" AS wanted)"),
+    }
 }
 
 /// A delivery as its partner sees it.
 #[derive(Debug, Clone, FromQueryResult)]
 pub struct Delivery {
-    /// The entry.
-    pub entry_id: FeedEntryId,
-    /// Its place in the feed.
+    /// The place of its entry in the feed.
     pub position: i64,
     /// Tries in all.
     pub attempts: i64,
@@ -437,9 +433,7 @@ pub async fn list(
     };
     Sql::on(
         connection,
-        "SELECT feed_entry.id AS entry_id, delivery.position, delivery.attempts, delivery.tries, delivery.due_at, delivery.delivered_at
-         FROM delivery JOIN feed_entry ON feed_entry.partner_id = delivery.partner_id AND feed_entry.position = delivery.position
-         WHERE delivery.partner_id = ",
+        "SELECT position, attempts, tries, due_at, delivered_at FROM delivery WHERE delivery.partner_id = ",
     )
     .bind(partner)
     .push(" AND delivery.endpoint_id = ")

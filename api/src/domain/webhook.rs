@@ -227,12 +227,16 @@ pub async fn replay(app: &App, permit: Permit<access::ReplayWebhooks>, replay: R
         let txn = app.db.write_txn().await?;
         let row = lock(&*txn, partner, &replay.endpoint).await?;
         let head = feed::head(&*txn, partner).await?;
+        let positions = match &entries {
+            None => None,
+            Some(entries) => Some(feed::positions(&*txn, partner, entries).await?),
+        };
         let range = Range {
             from: replay.from.unwrap_or(1),
             to: replay.to.unwrap_or(head).min(head),
-            entries: entries.clone(),
+            positions,
         };
-        let is_bounded = replay.failed_only || range.entries.is_some();
+        let is_bounded = replay.failed_only || range.positions.is_some();
         if !is_bounded && range.to.saturating_sub(range.from) >= REPLAY_MAX {
             let message = format!("at most {REPLAY_MAX} positions at once; say from where to where");
             return Err(Fault::invalid(&["toPosition"], message).into());
@@ -303,11 +307,22 @@ pub async fn list(app: &App, permit: Permit<access::ListWebhookEndpoints>) -> Ou
     Ok(webhook_endpoint::list(app.db.read(), partner(&permit)?).await?)
 }
 
+/// A delivery, its entry and its last attempts.
+#[derive(Debug)]
+pub struct Delivered {
+    /// The delivery.
+    pub row: Delivery,
+    /// Its entry.
+    pub entry: FeedEntryId,
+    /// Its last attempts, in order.
+    pub attempts: Vec<Attempt>,
+}
+
 /// A page of an endpoint's deliveries, newest entry first.
 #[derive(Debug)]
 pub struct Page {
-    /// The deliveries, each with its last attempts.
-    pub rows: Vec<(Delivery, Vec<Attempt>)>,
+    /// The deliveries, each with its entry and its last attempts.
+    pub rows: Vec<Delivered>,
     /// Whether there are older ones.
     pub has_more: bool,
 }
@@ -332,13 +347,19 @@ pub async fn deliveries(
     }
     let positions: Vec<i64> = rows.iter().map(|row| row.position).collect();
     let attempts = delivery::list_attempts(db, key, &positions, ATTEMPTS_SHOWN).await?;
+    let places: Vec<_> = positions.iter().map(|position| (key.0, *position)).collect();
+    let entries = feed::list_at(db, &places).await?;
     let of = |row: Delivery| {
         let own = attempts.iter().filter(|attempt| attempt.position == row.position);
-        let own = own.cloned().collect();
-        (row, own)
+        let (_, entry) = entries.iter().find(|(_, entry)| entry.position == row.position)?;
+        Some(Delivered {
+            entry: entry.id,
+            attempts: own.cloned().collect(),
+            row,
+        })
     };
     Ok(Page {
-        rows: rows.into_iter().map(of).collect(),
+        rows: rows.into_iter().filter_map(of).collect(),
         has_more,
     })
 }

@@ -53,5 +53,6 @@ mod tidy;
 mod told;
 mod unless;
 mod versions;
+mod webhooks;
 mod why;
 mod windows;

@@ -252,3 +252,6 @@ async fn ask_system(name: String) -> io::Result<Vec<IpAddr>> {
     let found = tokio::net::lookup_host((name, 0)).await?;
     Ok(found.map(|address| address.ip()).collect())
 }
+
+#[cfg(test)]
+mod tests;
