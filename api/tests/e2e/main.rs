@@ -14,3 +14,4 @@ mod limits;
 mod oauth;
 mod outage;
 mod several;
+mod webhooks;

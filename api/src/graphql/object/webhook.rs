@@ -2,7 +2,7 @@
 
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
-use entity::delivery::{self, Attempt};
+use entity::delivery::{self, read::Attempt};
 use entity::feed::cursor;
 use entity::webhook_endpoint::{self, Model, read_kinds};
 
