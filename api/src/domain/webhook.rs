@@ -220,7 +220,7 @@ pub async fn send_again(app: &App, permit: Permit<access::ReplayWebhooks>, wante
     };
     position("fromPosition", wanted.from);
     position("toPosition", wanted.to);
-    let entries = replay
+    let entries = wanted
         .entries
         .as_deref()
         .map(|entries| named(entries, &mut faults));
