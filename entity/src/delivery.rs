@@ -4,12 +4,15 @@
 //! ends: if the taker dies, that is when somebody else takes it up. What came of it is written only by the holder of the lease. All of
 //! that happens under the lock of the endpoint ([`crate::webhook_endpoint::lock`]).
 
+pub mod read;
+pub mod replay;
+
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use crate::clock::Timestamp;
 use crate::db::sql::{Rows, Sql};
 use crate::feed::FeedEntryKind;
-use crate::id::{EmployerId, FeedEntryId, MemberId, PartnerId, WebhookEndpointId};
+use crate::id::{EmployerId, MemberId, PartnerId, WebhookEndpointId};
 use crate::text_enum;
 
 text_enum! {
@@ -42,6 +45,9 @@ pub struct Promised {
     /// From when on it is to be delivered.
     pub due_at: Timestamp,
 }
+
+/// What is still to be delivered. That every instant is after 1970 leads SQLite to the index of what is due.
+const PENDING: &str = " AND delivery.delivered_at IS NULL AND delivery.due_at >= 0";
 
 /// Which kinds an endpoint is told of; the underscores are wildcards, and no two kinds differ in nothing else.
 const WANTS: &str = "(endpoint.kinds IS NULL OR endpoint.kinds LIKE '% ' || fresh.kind || ' %')";
@@ -136,15 +142,14 @@ pub async fn count_under_way(
 ) -> Result<Vec<(EndpointKey, i64)>, DbErr> {
     let counts: Vec<Count> = Sql::on(
         connection,
-        "SELECT delivery.partner_id, delivery.endpoint_id, count(*) AS count FROM ",
-    )
-    .rows(endpoint_rows(endpoints))
-    .push(
-        " AS wanted CROSS JOIN delivery WHERE delivery.partner_id = wanted.partner_id AND delivery.endpoint_id = wanted.endpoint_id
+        "SELECT * FROM (SELECT wanted.partner_id, wanted.endpoint_id, (SELECT count(*) FROM delivery
+         WHERE delivery.partner_id = wanted.partner_id AND delivery.endpoint_id = wanted.endpoint_id
          AND delivery.lease IS NOT NULL AND delivery.due_at > ",
     )
     .bind(now)
-    .push(" GROUP BY delivery.partner_id, delivery.endpoint_id")
+    .push(") AS count FROM ")
+    .rows(endpoint_rows(endpoints))
+    .push(" AS wanted) AS counted WHERE count > 0")
     .all(connection)
     .await?;
     Ok(counts
@@ -280,7 +285,8 @@ pub async fn make_due(
     .bind(partner)
     .push(" AND endpoint_id = ")
     .bind(endpoint)
-    .push(" AND delivered_at IS NULL AND (lease IS NULL OR due_at <= ")
+    .push(PENDING)
+    .push(" AND (lease IS NULL OR due_at <= ")
     .bind(now)
     .push(")")
     .execute(connection)
@@ -305,222 +311,6 @@ pub async fn hasten(
         .execute(connection)
         .await
         .map(|_| ())
-}
-
-/// Which deliveries are to be made again.
-#[derive(Debug, Clone, Default)]
-pub struct Range {
-    /// From this position on.
-    pub from: i64,
-    /// Up to this position.
-    pub to: i64,
-    /// Those of these entries only.
-    pub entries: Option<Vec<FeedEntryId>>,
-}
-
-/// Promises the entries of a range anew, whether they were delivered or not; says how many. What somebody is at is left to it.
-pub async fn replay(
-    connection: &impl ConnectionTrait,
-    (partner, endpoint): EndpointKey,
-    range: &Range,
-    now: Timestamp,
-) -> Result<u64, DbErr> {
-    let statement = Sql::on(
-        connection,
-        "INSERT INTO delivery (partner_id, position, endpoint_id, due_at, attempts, tries)
-         SELECT fresh.partner_id, fresh.position, endpoint.id, ",
-    )
-    .bind(now)
-    .push(
-        ", 0, 0 FROM feed_entry AS fresh JOIN webhook_endpoint AS endpoint ON endpoint.partner_id = fresh.partner_id
-         WHERE fresh.partner_id = ",
-    )
-    .bind(partner)
-    .push(" AND endpoint.id = ")
-    .bind(endpoint)
-    .push(" AND fresh.position >= ")
-    .bind(range.from)
-    .push(" AND fresh.position <= ")
-    .bind(range.to)
-    .push(" AND ")
-    .push(WANTS);
-    let statement = match &range.entries {
-        None => statement,
-        Some(entries) => statement
-            .push(" AND fresh.id IN (SELECT id FROM ")
-            .rows(Rows::new().id("id", entries.iter().copied()))
-            .push(" AS wanted)"),
-    };
-    statement
-        .push(
-            " ON CONFLICT (partner_id, position, endpoint_id) DO UPDATE SET due_at = excluded.due_at, tries = 0, tried_since = NULL,
-             lease = NULL, delivered_at = NULL WHERE delivery.lease IS NULL OR delivery.due_at <= ",
-        )
-        .bind(now)
-        .execute(connection)
-        .await
-}
-
-/// Makes what has failed in a range due now, with all its tries before it; says how much.
-pub async fn replay_failed(
-    connection: &impl ConnectionTrait,
-    (partner, endpoint): EndpointKey,
-    range: &Range,
-    now: Timestamp,
-) -> Result<u64, DbErr> {
-    let statement = Sql::on(
-        connection,
-        "UPDATE delivery SET tries = 0, tried_since = NULL, due_at = ",
-    )
-    .bind(now)
-    .push(" WHERE partner_id = ")
-    .bind(partner)
-    .push(" AND endpoint_id = ")
-    .bind(endpoint)
-    .push(" AND delivered_at IS NULL AND tries > 0 AND lease IS NULL AND position >= ")
-    .bind(range.from)
-    .push(" AND position <= ")
-    .bind(range.to);
-    let statement = match &range.entries {
-        None => statement,
-        Some(entries) => statement
-            .push(" AND position IN (SELECT position FROM feed_entry WHERE partner_id = ")
-            .bind(partner)
-            .push(" AND id IN (SELECT id FROM ")
-            .rows(Rows::new().id("id", entries.iter().copied()))
-            .push(" AS wanted))"),
-    };
-    statement.execute(connection).await
-}
-
-/// A delivery as its partner sees it.
-#[derive(Debug, Clone, FromQueryResult)]
-pub struct Delivery {
-    /// The entry.
-    pub entry_id: FeedEntryId,
-    /// Its place in the feed.
-    pub position: i64,
-    /// Tries in all.
-    pub attempts: i64,
-    /// Tries since it was last made due by hand.
-    pub tries: i64,
-    /// When it is to be tried.
-    pub due_at: Timestamp,
-    /// When it was delivered.
-    pub delivered_at: Option<Timestamp>,
-}
-
-impl Delivery {
-    /// Where it stands.
-    pub fn status(&self) -> DeliveryStatus {
-        match (self.delivered_at, self.tries) {
-            (Some(_), _) => DeliveryStatus::Delivered,
-            (None, 0) => DeliveryStatus::Pending,
-            (None, _) => DeliveryStatus::Failed,
-        }
-    }
-}
-
-/// The deliveries of an endpoint before a position, newest entry first, at most `limit`.
-pub async fn list(
-    connection: &impl ConnectionTrait,
-    (partner, endpoint): EndpointKey,
-    status: Option<DeliveryStatus>,
-    before: i64,
-    limit: u64,
-) -> Result<Vec<Delivery>, DbErr> {
-    let wanted = match status {
-        None => "",
-        Some(DeliveryStatus::Pending) => " AND delivery.delivered_at IS NULL AND delivery.tries = 0",
-        Some(DeliveryStatus::Failed) => " AND delivery.delivered_at IS NULL AND delivery.tries > 0",
-        Some(DeliveryStatus::Delivered) => " AND delivery.delivered_at IS NOT NULL",
-    };
-    Sql::on(
-        connection,
-        "SELECT feed_entry.id AS entry_id, delivery.position, delivery.attempts, delivery.tries, delivery.due_at, delivery.delivered_at
-         FROM delivery JOIN feed_entry ON feed_entry.partner_id = delivery.partner_id AND feed_entry.position = delivery.position
-         WHERE delivery.partner_id = ",
-    )
-    .bind(partner)
-    .push(" AND delivery.endpoint_id = ")
-    .bind(endpoint)
-    .push(" AND delivery.position < ")
-    .bind(before)
-    .push(wanted)
-    .push(" ORDER BY delivery.position DESC LIMIT ")
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .all(connection)
-    .await
-}
-
-/// What came of a try.
-#[derive(Debug, Clone, FromQueryResult)]
-pub struct Attempt {
-    /// The place of the entry.
-    pub position: i64,
-    /// Counts 1, 2, 3 within the delivery.
-    pub number: i64,
-    /// When the call began.
-    pub attempted_at: Timestamp,
-    /// How long it took.
-    pub milliseconds: i64,
-    /// The status of the answer.
-    pub status: Option<i32>,
-    /// What else went wrong, as a short code.
-    pub error: Option<String>,
-    /// The beginning of the answer.
-    pub answer: Option<String>,
-}
-
-/// The last tries of these deliveries of an endpoint, at most `limit` of each, in order; one statement however many.
-pub async fn list_attempts(
-    connection: &impl ConnectionTrait,
-    (partner, endpoint): EndpointKey,
-    positions: &[i64],
-    limit: i64,
-) -> Result<Vec<Attempt>, DbErr> {
-    Sql::on(
-        connection,
-        "SELECT attempt.position, attempt.number, attempt.attempted_at, attempt.milliseconds, attempt.status, attempt.error,
-         attempt.answer FROM ",
-    )
-    .rows(Rows::new().int("position", positions.iter().copied()))
-    .push(
-        " AS wanted CROSS JOIN delivery_attempt AS attempt JOIN delivery ON delivery.partner_id = attempt.partner_id
-         AND delivery.position = attempt.position AND delivery.endpoint_id = attempt.endpoint_id
-         WHERE attempt.position = wanted.position AND attempt.partner_id = ",
-    )
-    .bind(partner)
-    .push(" AND attempt.endpoint_id = ")
-    .bind(endpoint)
-    .push(" AND attempt.number > delivery.attempts - ")
-    .bind(limit)
-    .push(" ORDER BY attempt.position, attempt.number")
-    .all(connection)
-    .await
-}
-
-#[derive(FromQueryResult)]
-struct Number {
-    count: i64,
-}
-
-/// How many deliveries an endpoint has not taken yet.
-pub async fn count_pending(
-    connection: &impl ConnectionTrait,
-    (partner, endpoint): EndpointKey,
-) -> Result<i64, DbErr> {
-    let number: Option<Number> = Sql::on(
-        connection,
-        "SELECT count(*) AS count FROM delivery WHERE partner_id = ",
-    )
-    .bind(partner)
-    .push(" AND endpoint_id = ")
-    .bind(endpoint)
-    .push(" AND delivered_at IS NULL")
-    .one(connection)
-    .await?;
-    Ok(number.map_or(0, |number| number.count))
 }
 
 /// Deletes up to `limit` deliveries that were made before an instant, or whose endpoint was deleted, with their attempts.

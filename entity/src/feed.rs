@@ -444,6 +444,26 @@ pub async fn find(
     row.map(|row| row.entry(&ids)).transpose()
 }
 
+/// The places of the entries that the partner means by these ids, in no order; one statement however many.
+pub async fn positions(
+    connection: &impl ConnectionTrait,
+    partner: PartnerId,
+    ids: &[FeedEntryId],
+) -> Result<Vec<i64>, DbErr> {
+    let pairwise = partner::pairwise_ids(connection, partner).await?;
+    let ids: Result<Vec<FeedEntryId>, DbErr> = ids.iter().map(|id| pairwise.meant(*id)).collect();
+    let places: Vec<Head> = Sql::on(
+        connection,
+        "SELECT feed_entry.partner_id, feed_entry.position FROM ",
+    )
+    .rows(Rows::new().id("id", ids?))
+    .push(" AS wanted CROSS JOIN feed_entry WHERE feed_entry.id = wanted.id AND feed_entry.partner_id = ")
+    .bind(partner)
+    .all(connection)
+    .await?;
+    Ok(places.into_iter().map(|place| place.position).collect())
+}
+
 /// The partner's newest entry about the achievement it means by this id; none: it may not know of it. Each employer is looked up: there are few of them, and
 /// what tells of an achievement is found by its employer first.
 pub async fn find_of_achievement(

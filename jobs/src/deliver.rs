@@ -51,6 +51,8 @@ pub struct Outbound {
     pub egress: Arc<Egress>,
     /// By how much every wait of ours is shortened.
     pub scale: Scale,
+    /// How long a call may take.
+    pub deadline: Duration,
 }
 
 impl Outbound {
@@ -59,6 +61,7 @@ impl Outbound {
         Self {
             egress: Arc::new(Egress::new(allow_private_networks)),
             scale,
+            deadline: egress::DEADLINE,
         }
     }
 }
@@ -160,7 +163,7 @@ async fn make(context: Context, call: Call) -> Finished {
     let headers = call.headers(at.timestamp());
     let outcome = outbound
         .egress
-        .post(&call.url, &headers, call.body, egress::DEADLINE)
+        .post(&call.url, &headers, call.body, outbound.deadline)
         .await;
     let milliseconds = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
     let now = context.clock.now();

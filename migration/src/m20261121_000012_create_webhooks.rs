@@ -56,7 +56,7 @@ CREATE TABLE delivery (
 ){strict_keyed};
 CREATE INDEX delivery_of_endpoint ON delivery (partner_id, endpoint_id, position);
 CREATE INDEX delivery_due ON delivery (partner_id, endpoint_id, due_at, position) WHERE delivered_at IS NULL;
-CREATE INDEX delivery_leased ON delivery (partner_id, endpoint_id) WHERE lease IS NOT NULL;
+CREATE INDEX delivery_leased ON delivery (partner_id, endpoint_id, due_at) WHERE lease IS NOT NULL;
 CREATE INDEX delivery_by_end ON delivery (delivered_at) WHERE delivered_at IS NOT NULL;
 
 -- What came of a try.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use entity::clock::Timestamp;
-use entity::delivery::{self, Attempt, Delivery, DeliveryStatus, Range};
+use entity::delivery::read::{self, Attempt, Delivery};
+use entity::delivery::replay::{self, Range};
+use entity::delivery::{self, DeliveryStatus};
 use entity::feed::{self, FeedEntryKind};
 use entity::id::{FeedEntryId, PartnerId, WebhookEndpointId};
 use entity::secret::SecretBytes;
@@ -208,7 +210,7 @@ pub struct Replay {
 }
 
 /// Sends entries again; says how many.
-pub async fn replay(app: &App, permit: Permit<access::ReplayWebhooks>, replay: Replay) -> Outcome<u64> {
+pub async fn send_again(app: &App, permit: Permit<access::ReplayWebhooks>, wanted: Replay) -> Outcome<u64> {
     let partner = partner(&permit)?;
     let mut faults = Vec::new();
     let mut position = |path: &str, position: Option<i64>| {
@@ -216,32 +218,36 @@ pub async fn replay(app: &App, permit: Permit<access::ReplayWebhooks>, replay: R
             faults.push(Fault::invalid(&[path], "a position is 1 or more"));
         }
     };
-    position("fromPosition", replay.from);
-    position("toPosition", replay.to);
-    let entries = replay
+    position("fromPosition", wanted.from);
+    position("toPosition", wanted.to);
+    let entries = wanted
         .entries
         .as_deref()
         .map(|entries| named(entries, &mut faults));
     require_none(faults)?;
     let count = retrying(|| async {
         let txn = app.db.write_txn().await?;
-        let row = lock(&*txn, partner, &replay.endpoint).await?;
+        let row = lock(&*txn, partner, &wanted.endpoint).await?;
         let head = feed::head(&*txn, partner).await?;
-        let range = Range {
-            from: replay.from.unwrap_or(1),
-            to: replay.to.unwrap_or(head).min(head),
-            entries: entries.clone(),
+        let positions = match &entries {
+            None => None,
+            Some(entries) => Some(feed::positions(&*txn, partner, entries).await?),
         };
-        let is_bounded = replay.failed_only || range.entries.is_some();
+        let range = Range {
+            from: wanted.from.unwrap_or(1),
+            to: wanted.to.unwrap_or(head).min(head),
+            positions,
+        };
+        let is_bounded = wanted.failed_only || range.positions.is_some();
         if !is_bounded && range.to.saturating_sub(range.from) >= REPLAY_MAX {
             let message = format!("at most {REPLAY_MAX} positions at once; say from where to where");
             return Err(Fault::invalid(&["toPosition"], message).into());
         }
         let key = (partner, row.id);
-        let count = if replay.failed_only {
-            delivery::replay_failed(&*txn, key, &range, now(app)).await?
+        let count = if wanted.failed_only {
+            replay::replay_failed(&*txn, key, &range, now(app)).await?
         } else {
-            delivery::replay(&*txn, key, &range, now(app)).await?
+            replay::replay(&*txn, key, &range, now(app)).await?
         };
         txn.commit().await?;
         Ok(count)
@@ -303,11 +309,22 @@ pub async fn list(app: &App, permit: Permit<access::ListWebhookEndpoints>) -> Ou
     Ok(webhook_endpoint::list(app.db.read(), partner(&permit)?).await?)
 }
 
+/// A delivery, its entry and its last attempts.
+#[derive(Debug)]
+pub struct Delivered {
+    /// The delivery.
+    pub row: Delivery,
+    /// Its entry.
+    pub entry: FeedEntryId,
+    /// Its last attempts, in order.
+    pub attempts: Vec<Attempt>,
+}
+
 /// A page of an endpoint's deliveries, newest entry first.
 #[derive(Debug)]
 pub struct Page {
-    /// The deliveries, each with its last attempts.
-    pub rows: Vec<(Delivery, Vec<Attempt>)>,
+    /// The deliveries, each with its entry and its last attempts.
+    pub rows: Vec<Delivered>,
     /// Whether there are older ones.
     pub has_more: bool,
 }
@@ -325,20 +342,26 @@ pub async fn deliveries(
     }
     let limit = u64::try_from(first).unwrap_or(1);
     let (db, key) = (app.db.read(), (endpoint.partner_id, endpoint.id));
-    let mut rows = delivery::list(db, key, status, before.unwrap_or(i64::MAX), limit + 1).await?;
+    let mut rows = read::list(db, key, status, before.unwrap_or(i64::MAX), limit + 1).await?;
     let has_more = rows.len() as u64 > limit;
     if has_more {
         rows.pop();
     }
     let positions: Vec<i64> = rows.iter().map(|row| row.position).collect();
-    let attempts = delivery::list_attempts(db, key, &positions, ATTEMPTS_SHOWN).await?;
+    let attempts = read::list_attempts(db, key, &positions, ATTEMPTS_SHOWN).await?;
+    let places: Vec<_> = positions.iter().map(|position| (key.0, *position)).collect();
+    let entries = feed::list_at(db, &places).await?;
     let of = |row: Delivery| {
         let own = attempts.iter().filter(|attempt| attempt.position == row.position);
-        let own = own.cloned().collect();
-        (row, own)
+        let (_, entry) = entries.iter().find(|(_, entry)| entry.position == row.position)?;
+        Some(Delivered {
+            entry: entry.id,
+            attempts: own.cloned().collect(),
+            row,
+        })
     };
     Ok(Page {
-        rows: rows.into_iter().map(of).collect(),
+        rows: rows.into_iter().filter_map(of).collect(),
         has_more,
     })
 }
@@ -346,7 +369,7 @@ pub async fn deliveries(
 /// How many deliveries an endpoint has not taken yet.
 pub async fn pending(app: &App, endpoint: &Model) -> Outcome<i64> {
     let key = (endpoint.partner_id, endpoint.id);
-    Ok(delivery::count_pending(app.db.read(), key).await?)
+    Ok(read::count_pending(app.db.read(), key).await?)
 }
 
 fn check(app: &App, wanted: Wanted) -> Outcome<Settings> {

@@ -17,3 +17,4 @@ mod outage;
 mod partners;
 mod points;
 mod several;
+mod webhooks;

@@ -7,6 +7,7 @@ mod booking;
 mod caller;
 mod database;
 mod points;
+mod receiver;
 mod request;
 mod world;
 
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 pub use booking::lasting;
 pub use caller::Caller;
 pub use database::{Database, Kind, TABLES, count};
+pub use receiver::{Receiver, Reply};
 pub use request::{Answer, cloud_event};
 pub use world::{Event, World, at, event, incentive_input, streak_input};
 
@@ -83,6 +85,17 @@ pub async fn run(kind: Kind, test: impl AsyncFnOnce(&TestApp)) {
 impl TestApp {
     /// An application over a migrated database. Two over one database need two seeds, as their ids must differ.
     pub async fn start(url: &str, seed: u64) -> Self {
+        // The receivers of tests are on this machine.
+        let outbound = Outbound::new(true, Scale::REAL);
+        Self::start_with(url, seed, outbound).await
+    }
+
+    /// As [`TestApp::start`], calling nobody inside, as is usual.
+    pub async fn careful(url: &str, seed: u64) -> Self {
+        Self::start_with(url, seed, Outbound::default()).await
+    }
+
+    async fn start_with(url: &str, seed: u64, outbound: Outbound) -> Self {
         let clock = Clock::manual(at("2026-11-21T12:00:00Z"));
         let ids = Ids::seeded(clock.clone(), seed);
         let parts = Parts {
@@ -91,7 +104,7 @@ impl TestApp {
             ids,
             public_url: PUBLIC_URL.to_owned(),
             dev: false,
-            outbound: Outbound::new(true, Scale::REAL),
+            outbound,
         };
         let app = App::start(parts).await.unwrap();
         Self {

@@ -57,5 +57,6 @@ mod tidy;
 mod told;
 mod unless;
 mod versions;
+mod webhooks;
 mod why;
 mod windows;

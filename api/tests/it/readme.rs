@@ -83,7 +83,7 @@ async fn caller<'a>(app: &'a TestApp, block: &Block) -> Caller<'a> {
                 .unwrap()
                 .parse()
                 .unwrap();
-            app.by(Party::Partner(partner), "feed:read")
+            app.by(Party::Partner(partner), "feed:read webhooks:write")
         }
         Some(other) => panic!("README.md:{}: nobody is called {other}", block.line),
     }

@@ -7,7 +7,8 @@ pub const TRIES: i64 = 10;
 /// As [`TRIES`]: three days and three hours.
 const SPAN_SECONDS: i64 = 75 * 3_600;
 /// The waits after the first try, after the second, and so on, in seconds; the last one repeats. The first nine are 75 hours and a half.
-const WAITS: [i64; 9] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+const WAITS: [i64; 9] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, LONGEST];
+const LONGEST: i64 = 86_400;
 /// Up to so much of a wait is added to it, so that many calls that failed together do not come back together.
 const JITTER: f64 = 0.1;
 /// The longest that an endpoint can ask us to wait.
@@ -45,8 +46,8 @@ impl Scale {
 /// in real time and only ever makes the wait longer.
 pub fn wait(tries: i64, jitter: f64, asked: Option<TimeDelta>, scale: Scale) -> TimeDelta {
     let place = usize::try_from(tries.saturating_sub(1)).unwrap_or(0);
-    let last = WAITS.len() - 1;
-    let seconds = WAITS.get(place.min(last)).copied().unwrap_or(WAITS[last]);
+
+    let seconds = WAITS.get(place).copied().unwrap_or(LONGEST);
     let own = scale.of(seconds, JITTER * jitter.clamp(0.0, 1.0));
     asked.map_or(own, |asked| own.max(asked.min(ASKED_MAX)))
 }

@@ -27,7 +27,7 @@ pub const DEADLINE: Duration = Duration::from_secs(15);
 /// How much of an answer is read; what is longer is cut off.
 const ANSWER_MAX: usize = 64 * 1_024;
 /// Connections to one host that are kept for the next call, and for how long.
-const IDLE: (usize, Duration) = (4, Duration::from_secs(60));
+const IDLE: (usize, Duration) = (4, Duration::from_mins(1));
 /// What we call ourselves.
 const USER_AGENT: &str = concat!("plaudit/", env!("CARGO_PKG_VERSION"));
 
@@ -252,3 +252,6 @@ async fn ask_system(name: String) -> io::Result<Vec<IpAddr>> {
     let found = tokio::net::lookup_host((name, 0)).await?;
     Ok(found.map(|address| address.ip()).collect())
 }
+
+#[cfg(test)]
+mod tests;

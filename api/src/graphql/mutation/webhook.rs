@@ -277,7 +277,7 @@ impl WebhookMutation {
                 .map(|entries| entries.iter().map(|id| id.to_string()).collect()),
             failed_only: input.failed_only.unwrap_or(false),
         };
-        let outcome = domain::webhook::replay(app(context)?, permit(context)?, replay).await;
+        let outcome = domain::webhook::send_again(app(context)?, permit(context)?, replay).await;
         let (count, user_errors) = settle(outcome)?;
         Ok(ReplayWebhooksPayload {
             replayed_count: count.map(|count| BigInt(i64::try_from(count).unwrap_or(i64::MAX))),

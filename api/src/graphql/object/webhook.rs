@@ -2,12 +2,13 @@
 
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
-use entity::delivery::{self, Attempt, Delivery};
+use entity::delivery::{self, read::Attempt};
 use entity::feed::cursor;
 use entity::webhook_endpoint::{self, Model, read_kinds};
 
 use super::feed::FeedEntryKind;
 use crate::domain;
+use crate::domain::webhook::Delivered;
 use crate::graphql::app;
 use crate::graphql::connection::Cursor;
 use crate::graphql::error::ApiError;
@@ -133,9 +134,9 @@ impl WebhookEndpoint {
         let first = first.map_or(20, i64::from);
         let page = domain::webhook::deliveries(app(context)?, &self.0, status, before, first).await?;
         let mut connection = Connection::new(before.is_some(), page.has_more);
-        let edge = |(row, attempts): (Delivery, Vec<Attempt>)| {
-            let place = Cursor::of_text(cursor::write(partner, row.position));
-            Edge::new(place, WebhookDelivery::of(row, attempts))
+        let edge = |delivered: Delivered| {
+            let place = Cursor::of_text(cursor::write(partner, delivered.row.position));
+            Edge::new(place, WebhookDelivery::from(delivered))
         };
         connection.edges.extend(page.rows.into_iter().map(edge));
         Ok(connection)
@@ -161,10 +162,11 @@ pub struct WebhookDelivery {
     attempts: Vec<WebhookAttempt>,
 }
 
-impl WebhookDelivery {
-    fn of(row: Delivery, attempts: Vec<Attempt>) -> Self {
+impl From<Delivered> for WebhookDelivery {
+    fn from(delivered: Delivered) -> Self {
+        let Delivered { row, entry, attempts } = delivered;
         Self {
-            entry_id: row.entry_id.to_string().into(),
+            entry_id: entry.to_string().into(),
             position: BigInt(row.position),
             status: row.status().into(),
             attempt_count: BigInt(row.attempts),

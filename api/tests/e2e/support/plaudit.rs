@@ -14,12 +14,14 @@ use super::until::{SOON, eventually};
 
 /// Settings a developer may have in the environment, and no test may see.
 const SETTINGS: &[&str] = &[
+    "PLAUDIT_ALLOW_PRIVATE_NETWORKS",
     "PLAUDIT_DATABASE_URL",
     "PLAUDIT_LISTEN",
     "PLAUDIT_LOG",
     "PLAUDIT_LOG_FORMAT",
     "PLAUDIT_METRICS_ADDR",
     "PLAUDIT_PUBLIC_URL",
+    "PLAUDIT_RETRY_SCALE",
 ];
 
 fn command(arguments: &[&str]) -> Command {

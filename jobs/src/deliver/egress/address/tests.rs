@@ -5,7 +5,7 @@ const INSIDE: &str = "
     localhost LOCALHOST localhost. foo.localhost a.b.localhost localhost.localdomain.local printer.local db.internal
     metadata.google.internal wiki.intranet nas.lan router.home.arpa mail.corp tv.home intranet db postgres redis kubernetes
     metadata a.local. x.INTERNAL
-    127.0.0.1 127.0.0.0 127.1 127.0.1 127.255.255.255 127.0.0.1. 127.000.000.001 0127.0.0.1 0177.0.0.1 0177.0.0.01 0x7f.0.0.1
+    127.0.0.1 127.0.0.0 127.1 127.0.1 127.255.255.255 127.0.0.1. 127.000.000.001 0177.0.0.1 0177.0.0.01 0x7f.0.0.1
     0x7f.0x0.0x0.0x1 0x7f000001 0X7F000001 2130706433 017700000001 0x7f.1 0177.1 127.0x1 0x7F.0.1 127.0.0.0x1 0177.0x0.0.1
     %31%32%37.0.0.1 127%2e0%2e0%2e1 １２７.0.0.1 127。0。0。1 ①②⑦.0.0.1
     0.0.0.0 0 0x0 00 0.0.0.1 0.1.2.3 0.255.255.255 0x00000000
