@@ -67,4 +67,10 @@ impl Timestamp {
     pub fn instant(self) -> DateTime<Utc> {
         self.into()
     }
+
+    /// The instant as every answer shows it: RFC 3339 in UTC, with as much of the second as is needed.
+    pub fn text(self) -> String {
+        self.instant()
+            .to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
+    }
 }

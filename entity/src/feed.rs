@@ -4,6 +4,8 @@
 //! partner is taken as the last thing before the commit and held until it; a later transaction can only get a later position, a
 //! reader that sees a position sees every one before it, and a roll-back leaves no hole.
 
+pub mod cursor;
+
 use chrono::NaiveDate;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
@@ -163,6 +165,7 @@ pub struct ToldRedemption {
 /// An entry with what it is joined to: the columns of the one or of the other.
 #[derive(FromQueryResult)]
 struct Row {
+    partner_id: PartnerId,
     position: i64,
     id: FeedEntryId,
     employer_id: EmployerId,
@@ -311,7 +314,7 @@ pub async fn append(connection: &impl ConnectionTrait, entries: Vec<NewEntry>) -
     .map(|_| ())
 }
 
-const COLUMNS: &str = "SELECT feed_entry.position, feed_entry.id, feed_entry.employer_id, feed_entry.kind, feed_entry.member_ref,
+const COLUMNS: &str = "SELECT feed_entry.partner_id, feed_entry.position, feed_entry.id, feed_entry.employer_id, feed_entry.kind, feed_entry.member_ref,
      feed_entry.recorded_at, feed_entry.achievement_id, achievement.incentive_id, achievement.program_id, achievement.title,
      achievement.earned_on, achievement.ordinal, achievement.recorded_at AS earned_at, achievement.revoked_at,
      feed_entry.redemption_id, redemption.reward_id, redemption.quantity, redemption.points_spent, redemption.requested_at,
@@ -345,6 +348,27 @@ pub async fn list(
         .all(connection)
         .await?;
     rows.into_iter().map(Row::entry).collect()
+}
+
+/// The entries at these places of these partners' feeds, in no order; one statement however many.
+pub async fn list_at(
+    connection: &impl ConnectionTrait,
+    wanted: &[(PartnerId, i64)],
+) -> Result<Vec<(PartnerId, Entry)>, DbErr> {
+    let rows = Rows::new()
+        .id("partner_id", wanted.iter().map(|(partner, _)| *partner))
+        .int("position", wanted.iter().map(|(_, position)| *position));
+    let rows: Vec<Row> = Sql::on(connection, COLUMNS)
+        .rows(rows)
+        // A cross join, so that SQLite looks each of them up, whatever its statistics say.
+        .push(" AS wanted CROSS JOIN feed_entry")
+        .push(JOINED)
+        .push("wanted.partner_id AND feed_entry.position = wanted.position")
+        .all(connection)
+        .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.partner_id, row.entry()?)))
+        .collect()
 }
 
 /// The partner's entry of this id.

@@ -36,6 +36,7 @@ pub mod redemption;
 pub mod retract;
 pub mod rules;
 pub mod supervise;
+pub mod told;
 pub mod wake;
 pub mod why;
 pub mod worker;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Subscription as GraphqlSubscription};
+use entity::feed::cursor;
 use entity::id::PartnerId;
 use futures_util::Stream;
 use futures_util::stream;
 use tokio::sync::watch;
 
 use super::error::ApiError;
-use super::object::feed::{FeedCaughtUp, FeedEntry, FeedMessage, cursor, position};
+use super::object::feed::{FeedCaughtUp, FeedEntry, FeedMessage, position};
 use super::scalar::BigInt;
 use super::{app, permit};
 use crate::app::App;
@@ -98,7 +99,7 @@ impl Follower {
                 let position = BigInt(self.position);
                 return Ok(FeedMessage::FeedCaughtUp(FeedCaughtUp {
                     position,
-                    cursor: cursor(self.partner, self.position),
+                    cursor: cursor::write(self.partner, self.position),
                 }));
             }
             // Woken, or time to look anyway; that nobody is left to wake cannot be, as the application holds the sender.

@@ -267,7 +267,7 @@ async fn a_cursor_that_is_none_or_anothers_is_refused(app: &TestApp) {
     let foreign = entries(&gym).await[0]["cursor"].clone();
     let own = entries(&world.partner()).await[0]["cursor"].clone();
     // The position is the last thing in a cursor: this one is of an entry that is not there yet.
-    let future = api::graphql::object::feed::cursor(world.partner, 2);
+    let future = entity::feed::cursor::write(world.partner, 2);
     let query = "query($after: String!) { feed(after: $after) { entries { position } } }";
     let bad = [
         foreign,

@@ -50,6 +50,7 @@ mod simulation;
 mod structures;
 mod tables;
 mod tidy;
+mod told;
 mod unless;
 mod versions;
 mod why;

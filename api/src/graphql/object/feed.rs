@@ -1,10 +1,8 @@
 //! The partner's feed.
 
 use async_graphql::{Enum, ID, Object, SimpleObject, Union};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use entity::feed::{self, Subject};
-use entity::id::{PartnerId, TypedId};
+use entity::feed::{self, Subject, cursor};
+use entity::id::PartnerId;
 
 use super::{Achievement, Redemption};
 use crate::graphql::error::ApiError;
@@ -49,7 +47,7 @@ impl FeedEntry {
 
     /// Where to go on after this entry, in `after`.
     async fn cursor(&self) -> String {
-        cursor(self.partner, self.entry.position)
+        cursor::write(self.partner, self.entry.position)
     }
 
     /// What it tells.
@@ -117,60 +115,8 @@ pub enum FeedMessage {
     FeedCaughtUp(FeedCaughtUp),
 }
 
-/// Version of the cursors' form.
-const CURSOR_VERSION: u8 = 1;
-
-/// The cursor of a position: opaque to the partner, and good for its own feed only.
-pub fn cursor(partner: PartnerId, position: i64) -> String {
-    let mut bytes = vec![CURSOR_VERSION];
-    bytes.extend(partner.uuid().as_bytes());
-    bytes.extend(position.to_be_bytes());
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
 /// The position behind a cursor of this partner's feed.
-pub fn position(partner: PartnerId, cursor: &str) -> Result<i64, ApiError> {
-    let read = || {
-        let bytes: [u8; 25] = URL_SAFE_NO_PAD.decode(cursor).ok()?.try_into().ok()?;
-        let (version, rest) = bytes.split_first()?;
-        let (owner, position) = rest.split_first_chunk::<16>()?;
-        let position = i64::from_be_bytes(position.try_into().ok()?);
-        (*version == CURSOR_VERSION && owner == partner.uuid().as_bytes() && position >= 0)
-            .then_some(position)
-    };
-    read().ok_or_else(|| ApiError::BadInput("`after` is not a cursor of this feed".to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn partners() -> [PartnerId; 2] {
-        ["ptr_01ARZ3NDEKTSV4RRFFQ69G5FAV", "ptr_01ARZ3NDEKTSV4RRFFQ69G5FAW"].map(|id| id.parse().unwrap())
-    }
-
-    #[test]
-    fn a_cursor_leads_back_to_its_position_in_its_own_feed_only() {
-        let [own, other] = partners();
-        for position_written in [0, 1, i64::MAX] {
-            let text = cursor(own, position_written);
-            assert!(position(own, &text).is_ok_and(|read| read == position_written));
-            assert!(position(other, &text).is_err());
-        }
-    }
-
-    #[test]
-    fn what_is_no_cursor_is_refused() {
-        let [own, _] = partners();
-        for bad in [
-            "",
-            "1",
-            "AAAA",
-            "!",
-            &cursor(own, -1),
-            &format!("{}A", cursor(own, 1)),
-        ] {
-            assert!(position(own, bad).is_err(), "{bad}");
-        }
-    }
+pub fn position(partner: PartnerId, text: &str) -> Result<i64, ApiError> {
+    cursor::read(partner, text)
+        .ok_or_else(|| ApiError::BadInput("`after` is not a cursor of this feed".to_owned()))
 }

@@ -1,12 +1,13 @@
 //! A partner's feed, by page.
 
 use async_graphql::{Context, Object};
+use entity::feed::cursor;
 
 use crate::auth::access;
 use crate::auth::guard::Requires;
 use crate::domain;
 use crate::graphql::error::ApiError;
-use crate::graphql::object::feed::{FeedEntry, FeedPage, cursor, position};
+use crate::graphql::object::feed::{FeedEntry, FeedPage, position};
 use crate::graphql::{app, permit};
 
 /// A partner's feed, by page.
@@ -42,7 +43,7 @@ impl FeedQuery {
         let end_cursor = page
             .entries
             .last()
-            .map(|entry| cursor(partner, entry.position))
+            .map(|entry| cursor::write(partner, entry.position))
             .or(after);
         let entries = page
             .entries
