@@ -41,6 +41,8 @@ pub struct Parts {
     pub public_url: String,
     /// Whether the schema describes itself and a page to try it is served.
     pub dev: bool,
+    /// How long entries of feeds are kept.
+    pub feed_retention: TimeDelta,
 }
 
 /// Everything a request may touch.
@@ -82,6 +84,7 @@ impl App {
             ids,
             public_url,
             dev,
+            feed_retention,
         } = parts;
         let issuer = public_url.trim_end_matches('/').to_owned();
         let ring = store::open_ring(&db, clock.now()).await?;
@@ -97,7 +100,10 @@ impl App {
         let wakes = Wakes::new(db.postgres_pool().is_some());
         let intake = Intake::start(&db, &clock, &ids, &wakes, &tasks);
         let app = Arc::new(Self {
-            jobs: jobs::Context::new(db.clone(), clock.clone(), ids.clone(), wakes.clone()),
+            jobs: jobs::Context {
+                feed_retention,
+                ..jobs::Context::new(db.clone(), clock.clone(), ids.clone(), wakes.clone())
+            },
             health: Health::default(),
             sockets: Sockets::default(),
             redeeming: Semaphore::new(REDEEMING),

@@ -1,6 +1,7 @@
 //! The doors: what reaches Plaudit over HTTP, and how each request is refused that should go no further.
 
 pub mod cloudevents;
+pub mod feed;
 pub mod graphiql;
 pub mod graphql;
 pub mod health;
@@ -47,6 +48,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(graphql::router(door))
         .merge(oauth::router(endpoint))
         .merge(cloudevents::router(Arc::clone(app)))
+        .merge(feed::router(Arc::clone(app)))
         .merge(points::router(Arc::clone(app)))
         .merge(health::router(Arc::clone(app)))
         .fallback({

@@ -5,6 +5,7 @@
 //! reader that sees a position sees every one before it, and a roll-back leaves no hole.
 
 pub mod cursor;
+pub mod kept;
 
 use chrono::NaiveDate;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
@@ -422,7 +423,8 @@ struct Told {
     partner_id: PartnerId,
 }
 
-/// Which partners were told that these achievements were earned, in no order; one statement however many.
+/// Which partners were told that these achievements were earned, by entries that are no longer kept too, in no order; one statement
+/// however many.
 pub async fn told(
     connection: &impl ConnectionTrait,
     wanted: &[(EmployerId, AchievementId)],
@@ -433,15 +435,24 @@ pub async fn told(
             "achievement_id",
             wanted.iter().map(|(_, achievement)| *achievement),
         );
-    let told: Vec<Told> = Sql::on(connection, "SELECT feed_entry.achievement_id, feed_entry.partner_id FROM ")
-        .rows(rows)
-        // A cross join, so that SQLite looks each of them up instead of reading the whole table, whatever its statistics say.
-        .push(
-            " AS wanted CROSS JOIN feed_entry WHERE feed_entry.employer_id = wanted.employer_id
-             AND feed_entry.achievement_id = wanted.achievement_id AND feed_entry.kind = 'ACHIEVEMENT_EARNED'",
-        )
-        .all(connection)
-        .await?;
+    let told: Vec<Told> = Sql::on(
+        connection,
+        "SELECT feed_entry.achievement_id, feed_entry.partner_id FROM ",
+    )
+    .rows(rows.clone())
+    // A cross join, so that SQLite looks each of them up instead of reading the whole table, whatever its statistics say.
+    .push(
+        " AS wanted CROSS JOIN feed_entry WHERE feed_entry.employer_id = wanted.employer_id
+             AND feed_entry.achievement_id = wanted.achievement_id AND feed_entry.kind = 'ACHIEVEMENT_EARNED'
+             UNION ALL SELECT feed_told.achievement_id, feed_told.partner_id FROM ",
+    )
+    .rows(rows)
+    .push(
+        " AS wanted CROSS JOIN feed_told WHERE feed_told.employer_id = wanted.employer_id
+             AND feed_told.achievement_id = wanted.achievement_id",
+    )
+    .all(connection)
+    .await?;
     Ok(told
         .into_iter()
         .map(|row| (row.achievement_id, row.partner_id))

@@ -4,6 +4,7 @@
 //! no GraphQL, no HTTP, no rule and no job here; a statement that differs between SQLite and PostgreSQL goes through [`db`].
 
 pub mod achievement;
+pub mod backfill;
 pub mod boost;
 pub mod check;
 pub mod client;

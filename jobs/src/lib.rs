@@ -3,6 +3,7 @@
 //! ```text
 //! wake or sweep ─▶ worker ─┬▶ evaluate: claim a batch of events ──────┐
 //!                          ├▶ retract: claim a batch of retractions ──┴▶ judge: progress, rules (pure) ─▶ record ─▶ commit ─▶ wake the feeds
+//!                          ├▶ backfill: tell a partner what was achieved before it was granted the program
 //!                          ├▶ expire: book what has come due by the passing of time alone
 //!                          └▶ purge: forget what has served its time
 //! ```
@@ -23,9 +24,11 @@
 //! Architecture invariants: the rules touch no database, no clock, no network; nothing here answers a request; only [`queue`],
 //! [`worker`] and [`supervise`] name apalis.
 
+pub mod backfill;
 pub mod catalogue;
 pub mod evaluate;
 pub mod expire;
+pub mod export;
 pub mod judge;
 pub mod moment;
 pub mod outcome;
@@ -43,6 +46,7 @@ pub mod worker;
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use entity::clock::Clock;
 use entity::db::Db;
 use entity::id::Ids;
@@ -60,10 +64,12 @@ pub struct Context {
     pub wakes: wake::Wakes,
     /// The employers' incentives, compiled.
     pub catalogues: Arc<catalogue::Catalogues>,
+    /// How long entries of feeds are kept.
+    pub feed_retention: TimeDelta,
 }
 
 impl Context {
-    /// A context over this database.
+    /// A context over this database, with what is set when nothing is said.
     pub fn new(db: Db, clock: Clock, ids: Ids, wakes: wake::Wakes) -> Self {
         Self {
             db,
@@ -71,6 +77,7 @@ impl Context {
             ids,
             wakes,
             catalogues: Arc::default(),
+            feed_retention: purge::FEED_RETENTION,
         }
     }
 }

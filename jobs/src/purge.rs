@@ -7,11 +7,13 @@
 //! - an event that waits for a paused program, when it has become too late meanwhile (it is counted as refused);
 //! - a kept event, when its type's `retention` is over;
 //! - a retraction, when no event that it names can come any more;
+//! - an entry of a feed, when it is older than `feed_retention`, the oldest first;
 //! - of progress what no later event can change, and all of it where nothing is left that could matter.
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use entity::clock::Timestamp;
-use entity::id::EmployerId;
+use entity::feed::kept;
+use entity::id::{EmployerId, PartnerId};
 use entity::page::Page;
 use entity::progress::{self, Progress};
 use entity::{
@@ -33,6 +35,9 @@ const REFUSALS_KEPT_DAYS: u64 = 396;
 /// Employers looked at together.
 const EMPLOYERS: u64 = 100;
 
+/// How long entries of feeds are kept unless the operator says otherwise.
+pub const FEED_RETENTION: TimeDelta = TimeDelta::days(90);
+
 /// Forgets everything that has served its time.
 pub async fn run(context: &Context) -> Result<(), DbErr> {
     let now = context.clock.now();
@@ -46,13 +51,14 @@ pub async fn run(context: &Context) -> Result<(), DbErr> {
         held,
     } = of_each_employer(context, now).await?;
     let progress = tidy_progress(context, now).await?;
+    let entries = purge_feeds(context, now).await?;
     let txn = context.db.write_txn().await?;
     if let Some(day) = now.date_naive().checked_sub_days(Days::new(REFUSALS_KEPT_DAYS)) {
         refusal::purge(&*txn, day).await?;
     }
     let keys = signing_key::purge(&*txn, instant).await?;
     txn.commit().await?;
-    if receipts + kept + retractions + contributions + dead + held + progress + keys > 0 {
+    if receipts + kept + retractions + contributions + dead + held + progress + entries + keys > 0 {
         tracing::info!(
             receipts,
             kept,
@@ -61,6 +67,7 @@ pub async fn run(context: &Context) -> Result<(), DbErr> {
             dead,
             held,
             progress,
+            entries,
             keys,
             "purged what has served its time"
         );
@@ -79,6 +86,7 @@ enum Step {
     Refunds(EmployerId, NaiveDate),
     DeadEvents(EmployerId, Timestamp),
     HeldEvents(EmployerId, DateTime<Utc>),
+    FeedEntries(PartnerId, Timestamp),
 }
 
 impl Step {
@@ -105,6 +113,7 @@ impl Step {
                 Self::HeldEvents(employer, own_now) => {
                     event::refuse_late(&*txn, employer, None, own_now, BATCH).await?
                 }
+                Self::FeedEntries(partner, before) => kept::purge(&*txn, partner, before, BATCH).await?,
             };
             txn.commit().await?;
             deleted += batch;
@@ -113,6 +122,19 @@ impl Step {
             }
         }
     }
+}
+
+/// Deletes what the feeds keep no longer.
+async fn purge_feeds(context: &Context, now: DateTime<Utc>) -> Result<u64, DbErr> {
+    let Some(before) = now.checked_sub_signed(context.feed_retention) else {
+        return Ok(0);
+    };
+    let before = Timestamp::from(before);
+    let mut gone = 0;
+    for partner in kept::list_due(context.db.read(), before).await? {
+        gone += Step::FeedEntries(partner, before).repeat(context, now).await?;
+    }
+    Ok(gone)
 }
 
 /// What was deleted of all employers.

@@ -18,6 +18,7 @@ mod m20261121_000007_create_contributions;
 mod m20261121_000008_rebuild_achievements;
 mod m20261121_000009_narrow_indexes;
 mod m20261121_000010_create_points;
+mod m20261121_000013_complete_feeds;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000008_rebuild_achievements::Migration),
             Box::new(m20261121_000009_narrow_indexes::Migration),
             Box::new(m20261121_000010_create_points::Migration),
+            Box::new(m20261121_000013_complete_feeds::Migration),
         ]
     }
 }

@@ -180,6 +180,7 @@ operations! {
 
     // A partner's feed.
     ReadFeed = "Query.feed": [FeedRead];
+    ReadFeedDigest = "Query.feedDigest": [FeedRead];
     FollowFeed = "Subscription.feed": [FeedRead];
 
     // Whoever holds a token; what `node` finds is guarded by its own type.

@@ -77,6 +77,7 @@ async fn start(file: &std::path::Path, address: SocketAddr) -> anyhow::Result<Ar
         ids,
         public_url: format!("http://{address}"),
         dev: true,
+        feed_retention: jobs::purge::FEED_RETENTION,
     };
     App::start(parts)
         .await

@@ -26,7 +26,8 @@ pub struct Subscription;
 #[GraphqlSubscription]
 impl Subscription {
     /// The partner's feed: first every entry after the cursor, then `FeedCaughtUp` once, then each further entry as it is recorded.
-    /// Nothing is lost on a dropped connection: go on with the cursor of the last entry that was taken. Scope: `feed:read`.
+    /// Nothing is lost on a dropped connection: go on with the cursor of the last entry that was taken. Where something after the cursor
+    /// is no longer kept there is the error `CURSOR_EXPIRED`, as of `Query.feed`. Scope: `feed:read`.
     #[graphql(guard = "Requires::<access::FollowFeed>::new()")]
     async fn feed(
         &self,
@@ -40,7 +41,7 @@ impl Subscription {
         let start = after
             .as_deref()
             .map_or(Ok(0), |cursor| position(partner, cursor))?;
-        domain::feed::require_reached(&app, partner, start).await?;
+        domain::feed::require_kept(&app, partner, start).await?;
         // Watched before the first look into the table: what is recorded in between is either seen or wakes.
         let woken = app.wakes.watch_feed(partner);
         let follower = Follower {

@@ -8,8 +8,9 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 /// Every table of the schema, by name.
-pub const TABLES: [&str; 35] = [
+pub const TABLES: [&str; 37] = [
     "achievement",
+    "backfill",
     "boost",
     "client",
     "consent",
@@ -21,6 +22,7 @@ pub const TABLES: [&str; 35] = [
     "event_type",
     "feed_entry",
     "feed_head",
+    "feed_told",
     "idempotency",
     "incentive",
     "incentive_version",
