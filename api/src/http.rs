@@ -15,7 +15,6 @@ pub mod websocket;
 use std::sync::Arc;
 
 use async_graphql::Request;
-use async_graphql::dataloader::DataLoader;
 use axum::Router;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
@@ -77,12 +76,7 @@ impl Door for AppDoor {
     }
 
     fn attach(&self, request: Request, viewer: Option<&Arc<Viewer>>, _request_id: &str) -> Request {
-        let request = request.data(DataLoader::new(
-            Nouns {
-                db: self.app.db.clone(),
-            },
-            tokio::spawn,
-        ));
+        let request = request.data(Nouns::loaders(self.app.db.clone()));
         match viewer {
             Some(viewer) => request.data(Arc::clone(viewer)),
             None => request,

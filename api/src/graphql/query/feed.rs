@@ -1,12 +1,17 @@
 //! A partner's feed, by page.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use async_graphql::{Context, Object};
-use entity::feed::cursor;
+use entity::feed::{Entry, Subject, cursor};
+use sea_orm::DbErr;
 
 use crate::auth::access;
 use crate::auth::guard::Requires;
 use crate::domain;
 use crate::graphql::error::ApiError;
+use crate::graphql::loader::{Loaders, preload};
 use crate::graphql::object::feed::{FeedDigest, FeedEntry, FeedPage, position};
 use crate::graphql::scalar::BigInt;
 use crate::graphql::{app, permit};
@@ -42,6 +47,7 @@ impl FeedQuery {
         if page.entries.is_empty() {
             domain::feed::require_kept(app, partner, start).await?;
         }
+        preload_names(context, &page.entries).await?;
         let end_cursor = page
             .entries
             .last()
@@ -78,4 +84,35 @@ impl FeedQuery {
             sha256: digest.sha256,
         })
     }
+}
+
+/// Reads what the entries of a page name, as far as it is asked for: a statement for the incentives, one for the programs, one for the
+/// rewards, however many entries.
+async fn preload_names(context: &Context<'_>, entries: &[Entry]) -> Result<(), ApiError> {
+    let Some(loaders) = context.data_opt::<Loaders>() else {
+        return Ok(());
+    };
+    let ahead = context.look_ahead();
+    let is_asked = |of: &str, noun: &str| ahead.field("entries").field(of).field(noun).exists();
+    let (incentive, program) = (
+        is_asked("achievement", "incentive"),
+        is_asked("achievement", "program"),
+    );
+    let reward = is_asked("redemption", "reward");
+    let (mut incentives, mut programs, mut rewards) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for entry in entries {
+        match &entry.subject {
+            Subject::Achievement(told) => {
+                incentives.extend(incentive.then_some((entry.employer_id, told.incentive_id)));
+                programs.extend(program.then_some((entry.employer_id, told.program_id)));
+            }
+            Subject::Redemption(told) => {
+                rewards.extend(reward.then_some((entry.employer_id, told.reward_id)));
+            }
+        }
+    }
+    let failed = |error: Arc<DbErr>| ApiError::Db((*error).clone());
+    preload(loaders, incentives).await.map_err(failed)?;
+    preload(loaders, programs).await.map_err(failed)?;
+    preload(loaders, rewards).await.map_err(failed)
 }

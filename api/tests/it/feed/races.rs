@@ -13,7 +13,7 @@ use sea_orm::ConnectionTrait;
 #[tokio::test]
 async fn a_grant_that_is_revoked_while_an_award_is_written_down_is_answered_when_it_was_told() {
     run(Kind::Postgres, async |app: &TestApp| {
-        revoking(app, Revoked::Grant).await
+        revoking(app, Revoked::Grant).await;
     })
     .await;
 }
@@ -21,7 +21,7 @@ async fn a_grant_that_is_revoked_while_an_award_is_written_down_is_answered_when
 #[tokio::test]
 async fn a_consent_that_is_revoked_while_an_award_is_written_down_is_answered_when_it_was_told() {
     run(Kind::Postgres, async |app: &TestApp| {
-        revoking(app, Revoked::Consent).await
+        revoking(app, Revoked::Consent).await;
     })
     .await;
 }
