@@ -44,6 +44,8 @@ pub struct Parts {
     pub dev: bool,
     /// What is called outside, and how patiently.
     pub outbound: Outbound,
+    /// How long entries of feeds are kept.
+    pub feed_retention: TimeDelta,
 }
 
 /// Everything a request may touch.
@@ -86,6 +88,7 @@ impl App {
             public_url,
             dev,
             outbound,
+            feed_retention,
         } = parts;
         let issuer = public_url.trim_end_matches('/').to_owned();
         let ring = store::open_ring(&db, clock.now()).await?;
@@ -99,7 +102,11 @@ impl App {
         store::refresh(&db, &verifier, clock.now()).await?;
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
         let wakes = Wakes::new(db.postgres_pool().is_some());
-        let jobs = jobs::Context::new(db.clone(), clock.clone(), ids.clone(), wakes.clone(), outbound);
+        let jobs = jobs::Context {
+            outbound,
+            feed_retention,
+            ..jobs::Context::new(db.clone(), clock.clone(), ids.clone(), wakes.clone())
+        };
         let intake = Intake::start(&jobs, &tasks);
         let app = Arc::new(Self {
             jobs,

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod export;
 mod serve;
 mod token;
 
@@ -59,6 +60,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             Ok(store::rotate(&db, Clock::system().now()).await?)
         }
         Command::Check => check::check(&settings).await,
+        Command::Export(arguments) => export::export(&settings, &arguments).await,
         Command::Demo(arguments) => demo::demo(&arguments).await,
     }
 }
@@ -86,6 +88,7 @@ async fn start(settings: &Settings, dev: bool) -> anyhow::Result<std::sync::Arc<
         public_url: settings.public_url.clone(),
         dev,
         outbound: settings.outbound(),
+        feed_retention: settings.feed_retention,
     };
     App::start(parts)
         .await

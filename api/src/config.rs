@@ -50,6 +50,9 @@ pub struct Settings {
     /// For development: by how much every wait before a webhook is tried again is shortened, above 0 and at most 1.
     #[arg(long, global = true, env = "PLAUDIT_RETRY_SCALE", default_value = "1", value_parser = parse_scale)]
     pub retry_scale: Scale,
+    /// How long entries of the partners' feeds are kept, as an ISO 8601 duration of at least 30 days.
+    #[arg(long, global = true, env = "PLAUDIT_FEED_RETENTION", default_value = "P90D", value_parser = parse_retention)]
+    pub feed_retention: chrono::TimeDelta,
     /// How logs are written.
     #[arg(long, global = true, env = "PLAUDIT_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -94,6 +97,8 @@ pub enum Command {
     RotateKey,
     /// Check that all balances, ledgers and feeds add up; 0 when they do.
     Check,
+    /// Write a partner's feed to files; what is there already is not written again.
+    Export(ExportArguments),
     /// Show the main job on a throw-away database.
     Demo(DemoArguments),
 }
@@ -132,6 +137,41 @@ pub struct TokenArguments {
     pub ttl: chrono::TimeDelta,
 }
 
+/// Settings of `export`.
+#[derive(Debug, Clone, Args)]
+pub struct ExportArguments {
+    /// The key of the partner.
+    #[arg(long)]
+    pub partner: String,
+    /// A folder, or `s3://bucket/folder` with the usual AWS_ variables.
+    #[arg(long)]
+    pub to: String,
+    /// The first position, unless it is there already.
+    #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
+    pub from: Option<i64>,
+    /// The form of the files.
+    #[arg(long, value_enum, default_value_t = FileFormat::Ndjson)]
+    pub format: FileFormat,
+}
+
+/// The form of exported files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FileFormat {
+    /// A JSON object a line.
+    Ndjson,
+    /// With a line of column names.
+    Csv,
+}
+
+impl From<FileFormat> for jobs::export::Format {
+    fn from(format: FileFormat) -> Self {
+        match format {
+            FileFormat::Ndjson => Self::Ndjson,
+            FileFormat::Csv => Self::Csv,
+        }
+    }
+}
+
 /// Settings of `demo`.
 #[derive(Debug, Clone, Args)]
 pub struct DemoArguments {
@@ -147,6 +187,16 @@ pub struct DemoArguments {
 fn parse_scale(text: &str) -> Result<Scale, String> {
     let factor = text.parse().ok().and_then(Scale::new);
     factor.ok_or_else(|| format!("`{text}` is not a number above 0 and at most 1"))
+}
+
+/// The shortest time for which entries of feeds are kept: a partner can be away for a month.
+const SHORTEST_FEED_RETENTION: chrono::TimeDelta = chrono::TimeDelta::days(30);
+
+/// How long entries of feeds are kept.
+fn parse_retention(text: &str) -> Result<chrono::TimeDelta, String> {
+    crate::graphql::scalar::parse_duration(text)
+        .filter(|time| *time >= SHORTEST_FEED_RETENTION)
+        .ok_or_else(|| format!("`{text}` is not an ISO 8601 duration of at least 30 days, such as P90D"))
 }
 
 /// A number and a unit: s, m, h or d.
@@ -196,6 +246,15 @@ mod tests {
         assert!(parse_scale("0.001").is_ok());
         for bad in ["", "0", "-1", "2", "NaN", "inf", "x"] {
             assert!(parse_scale(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn feeds_are_kept_for_a_month_or_longer() {
+        assert_eq!(parse_retention("P90D"), Ok(chrono::TimeDelta::days(90)));
+        assert_eq!(parse_retention("P30D"), Ok(chrono::TimeDelta::days(30)));
+        for bad in ["", "90", "P29D", "P29DT23H59M59S", "-P90D", "P1Y"] {
+            assert!(parse_retention(bad).is_err(), "{bad}");
         }
     }
 

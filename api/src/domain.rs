@@ -125,12 +125,24 @@ impl Fault {
     }
 }
 
+/// Where what is kept of a feed begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oldest {
+    /// The oldest position that is kept.
+    pub position: i64,
+    /// After this cursor comes all that is kept.
+    pub cursor: String,
+}
+
 /// Why an operation did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The caller can mend it.
     #[error("the input was refused")]
     Refused(Vec<Fault>),
+    /// What was asked for is no longer kept.
+    #[error("it is no longer kept")]
+    Expired(Oldest),
     /// More is under way than can be taken; later it can.
     #[error("too much is under way")]
     Busy,

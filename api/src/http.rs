@@ -1,6 +1,7 @@
 //! The doors: what reaches Plaudit over HTTP, and how each request is refused that should go no further.
 
 pub mod cloudevents;
+pub mod feed;
 pub mod graphiql;
 pub mod graphql;
 pub mod health;
@@ -17,7 +18,6 @@ pub mod websocket;
 use std::sync::Arc;
 
 use async_graphql::Request;
-use async_graphql::dataloader::DataLoader;
 use axum::{Router, middleware};
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
@@ -50,6 +50,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(graphql::router(door))
         .merge(oauth::router(endpoint))
         .merge(cloudevents::router(Arc::clone(app)))
+        .merge(feed::router(Arc::clone(app)))
         .merge(points::router(Arc::clone(app)))
         .merge(health::router(Arc::clone(app)))
         .fallback({
@@ -82,12 +83,7 @@ impl Door for AppDoor {
     }
 
     fn attach(&self, request: Request, viewer: Option<&Arc<Viewer>>, _request_id: &str) -> Request {
-        let request = request.data(DataLoader::new(
-            Nouns {
-                db: self.app.db.clone(),
-            },
-            tokio::spawn,
-        ));
+        let request = request.data(Nouns::loaders(self.app.db.clone()));
         match viewer {
             Some(viewer) => request.data(Arc::clone(viewer)),
             None => request,

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use sea_orm::entity::prelude::*;
-use sea_orm::{FromQueryResult, QueryFilter};
+use sea_orm::{FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::clock::Timestamp;
 use crate::db::sql::{self, Rows, Sql};
@@ -180,6 +180,27 @@ pub async fn list(
         select = select.filter(Column::Sensitive.eq(false));
     }
     page::read(connection, select, Column::Id, page).await
+}
+
+/// What stands of what was earned in a program, in the order of recording, after one and at most `limit`; hidden ones are left out.
+pub async fn list_of_program(
+    connection: &impl ConnectionTrait,
+    (employer, program): (EmployerId, ProgramId),
+    after: Option<AchievementId>,
+    limit: u64,
+) -> Result<Vec<Model>, DbErr> {
+    let select = Entity::find()
+        .filter(Column::EmployerId.eq(employer))
+        .filter(Column::ProgramId.eq(program))
+        .filter(Column::Status.eq(AchievementStatus::Earned))
+        .filter(Column::Hidden.eq(false))
+        .order_by_asc(Column::Id)
+        .limit(limit);
+    let select = match after {
+        Some(after) => select.filter(Column::Id.gt(after)),
+        None => select,
+    };
+    select.all(connection).await
 }
 
 /// The achievements that stand in these cases (employer, member, incentive), what nobody is shown included, in the order in which

@@ -130,6 +130,17 @@ pub async fn lock_catalogues(
         .collect())
 }
 
+/// Waits for everyone who is writing down what the employer's members have earned, and lets nobody else begin until the transaction
+/// ends: what it decides holds for all that comes after its commit, and for nothing before. They hold [`lock_catalogues`] until theirs.
+pub async fn stop_awards(connection: &impl ConnectionTrait, id: EmployerId) -> Result<(), DbErr> {
+    Sql::on(connection, "SELECT id FROM employer WHERE id = ")
+        .bind(id)
+        .either("", " FOR NO KEY UPDATE")
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
 /// Says that the employer's menu, programs or incentives have changed, to all who keep them in memory.
 pub async fn touch_catalogue(connection: &impl ConnectionTrait, id: EmployerId) -> Result<(), DbErr> {
     Sql::on(

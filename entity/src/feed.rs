@@ -5,6 +5,7 @@
 //! reader that sees a position sees every one before it, and a roll-back leaves no hole.
 
 pub mod cursor;
+pub mod kept;
 
 use std::collections::{BTreeMap, HashMap, hash_map};
 
@@ -427,6 +428,27 @@ pub async fn list_at(
     Ok(found)
 }
 
+/// The entries at these places of these partners' feeds, in no order; one statement however many.
+pub async fn list_at(
+    connection: &impl ConnectionTrait,
+    wanted: &[(PartnerId, i64)],
+) -> Result<Vec<(PartnerId, Entry)>, DbErr> {
+    let rows = Rows::new()
+        .id("partner_id", wanted.iter().map(|(partner, _)| *partner))
+        .int("position", wanted.iter().map(|(_, position)| *position));
+    let rows: Vec<Row> = Sql::on(connection, COLUMNS)
+        .rows(rows)
+        // A cross join, so that SQLite looks each of them up, whatever its statistics say.
+        .push(" AS wanted CROSS JOIN feed_entry")
+        .push(JOINED)
+        .push("wanted.partner_id AND feed_entry.position = wanted.position")
+        .all(connection)
+        .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.partner_id, row.entry()?)))
+        .collect()
+}
+
 /// The partner's entry of this id.
 /// The entry that the partner means by this id.
 pub async fn find(
@@ -534,7 +556,8 @@ struct Told {
     partner_id: PartnerId,
 }
 
-/// Which partners were told that these achievements were earned, in no order; one statement however many.
+/// Which partners were told that these achievements were earned, by entries that are no longer kept too, in no order; one statement
+/// however many.
 pub async fn told(
     connection: &impl ConnectionTrait,
     wanted: &[(EmployerId, AchievementId)],
@@ -545,15 +568,24 @@ pub async fn told(
             "achievement_id",
             wanted.iter().map(|(_, achievement)| *achievement),
         );
-    let told: Vec<Told> = Sql::on(connection, "SELECT feed_entry.achievement_id, feed_entry.partner_id FROM ")
-        .rows(rows)
-        // A cross join, so that SQLite looks each of them up instead of reading the whole table, whatever its statistics say.
-        .push(
-            " AS wanted CROSS JOIN feed_entry WHERE feed_entry.employer_id = wanted.employer_id
-             AND feed_entry.achievement_id = wanted.achievement_id AND feed_entry.kind = 'ACHIEVEMENT_EARNED'",
-        )
-        .all(connection)
-        .await?;
+    let told: Vec<Told> = Sql::on(
+        connection,
+        "SELECT feed_entry.achievement_id, feed_entry.partner_id FROM ",
+    )
+    .rows(rows.clone())
+    // A cross join, so that SQLite looks each of them up instead of reading the whole table, whatever its statistics say.
+    .push(
+        " AS wanted CROSS JOIN feed_entry WHERE feed_entry.employer_id = wanted.employer_id
+             AND feed_entry.achievement_id = wanted.achievement_id AND feed_entry.kind = 'ACHIEVEMENT_EARNED'
+             UNION ALL SELECT feed_told.achievement_id, feed_told.partner_id FROM ",
+    )
+    .rows(rows)
+    .push(
+        " AS wanted CROSS JOIN feed_told WHERE feed_told.employer_id = wanted.employer_id
+             AND feed_told.achievement_id = wanted.achievement_id",
+    )
+    .all(connection)
+    .await?;
     Ok(told
         .into_iter()
         .map(|row| (row.achievement_id, row.partner_id))

@@ -23,7 +23,7 @@ pub struct Model {
     pub partner_id: PartnerId,
     /// Of which program.
     pub program_id: ProgramId,
-    /// Since when; what was recorded before is not shared.
+    /// Since when; what was recorded before is shared by a back-fill only.
     pub created_at: Timestamp,
     /// Until when; none: still.
     pub revoked_at: Option<Timestamp>,
@@ -96,6 +96,25 @@ pub async fn list(connection: &impl ConnectionTrait, employer: EmployerId) -> Re
         .order_by_asc(Column::Id)
         .all(connection)
         .await
+}
+
+/// Who may know by this grant; none: it was revoked.
+pub async fn recipient(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    grant: GrantId,
+) -> Result<Option<Recipient>, DbErr> {
+    Sql::on(
+        connection,
+        "SELECT partner_grant.employer_id, partner_grant.program_id, partner_grant.partner_id, partner.pairwise_key
+         FROM partner_grant JOIN partner ON partner.id = partner_grant.partner_id WHERE partner_grant.employer_id = ",
+    )
+    .bind(employer)
+    .push(" AND partner_grant.id = ")
+    .bind(grant)
+    .push(" AND partner_grant.revoked_at IS NULL")
+    .one(connection)
+    .await
 }
 
 /// Who may know of these programs right now; one statement however many.

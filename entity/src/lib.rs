@@ -5,6 +5,7 @@
 
 pub mod achievement;
 pub mod audit;
+pub mod backfill;
 pub mod boost;
 pub mod check;
 pub mod client;

@@ -4,6 +4,7 @@
 //! wake or sweep ─▶ worker ─┬▶ evaluate: claim a batch of events ──────┐
 //!                          ├▶ retract: claim a batch of retractions ──┴▶ judge: progress, rules (pure) ─▶ record ─▶ commit ─▶ wake the feeds
 //!                          ├▶ deliver: call the partners' webhook endpoints
+//!                          ├▶ backfill: tell a partner what was achieved before it was granted the program
 //!                          ├▶ expire: book what has come due by the passing of time alone
 //!                          └▶ purge: forget what has served its time
 //! ```
@@ -24,10 +25,12 @@
 //! Architecture invariants: the rules touch no database, no clock, no network; nothing here answers a request; only [`queue`],
 //! [`worker`] and [`supervise`] name apalis.
 
+pub mod backfill;
 pub mod catalogue;
 pub mod deliver;
 pub mod evaluate;
 pub mod expire;
+pub mod export;
 pub mod judge;
 pub mod levels;
 pub mod metrics;
@@ -47,6 +50,7 @@ pub mod worker;
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use entity::clock::Clock;
 use entity::db::Db;
 use entity::id::Ids;
@@ -68,11 +72,13 @@ pub struct Context {
     pub catalogues: Arc<catalogue::Catalogues>,
     /// What is called outside, and how patiently.
     pub outbound: deliver::Outbound,
+    /// How long entries of feeds are kept.
+    pub feed_retention: TimeDelta,
 }
 
 impl Context {
-    /// A context over this database.
-    pub fn new(db: Db, clock: Clock, ids: Ids, wakes: wake::Wakes, outbound: deliver::Outbound) -> Self {
+    /// A context over this database, with what is set when nothing is said.
+    pub fn new(db: Db, clock: Clock, ids: Ids, wakes: wake::Wakes) -> Self {
         Self {
             db,
             clock,
@@ -80,7 +86,8 @@ impl Context {
             wakes,
             metrics: metrics::Metrics::default(),
             catalogues: Arc::default(),
-            outbound,
+            outbound: deliver::Outbound::default(),
+            feed_retention: purge::FEED_RETENTION,
         }
     }
 }

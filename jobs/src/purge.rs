@@ -8,11 +8,13 @@
 //! - a kept event, when its type's `retention` is over;
 //! - a delivery, 30 days after it was made, and what was promised to a webhook endpoint that was deleted;
 //! - a retraction, when no event that it names can come any more;
+//! - an entry of a feed, when it is older than `feed_retention`, the oldest first;
 //! - of progress what no later event can change, and all of it where nothing is left that could matter.
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use entity::clock::Timestamp;
-use entity::id::EmployerId;
+use entity::feed::kept;
+use entity::id::{EmployerId, PartnerId};
 use entity::page::Page;
 use entity::progress::{self, Progress};
 use entity::{
@@ -37,6 +39,9 @@ const DELIVERIES_KEPT_DAYS: i64 = 30;
 /// Employers looked at together.
 const EMPLOYERS: u64 = 100;
 
+/// How long entries of feeds are kept unless the operator says otherwise.
+pub const FEED_RETENTION: TimeDelta = TimeDelta::days(90);
+
 /// Forgets everything that has served its time.
 pub async fn run(context: &Context) -> Result<(), DbErr> {
     let now = context.clock.now();
@@ -51,6 +56,7 @@ pub async fn run(context: &Context) -> Result<(), DbErr> {
         held,
     } = of_each_employer(context, now).await?;
     let progress = tidy_progress(context, now).await?;
+    let entries = purge_feeds(context, now).await?;
     let txn = context.db.write_txn().await?;
     if let Some(day) = now.date_naive().checked_sub_days(Days::new(REFUSALS_KEPT_DAYS)) {
         refusal::purge(&*txn, day).await?;
@@ -58,9 +64,20 @@ pub async fn run(context: &Context) -> Result<(), DbErr> {
     let keys = signing_key::purge(&*txn, instant).await?;
     let endpoints = webhook_endpoint::purge(&*txn).await?;
     txn.commit().await?;
-    if receipts + kept + retractions + contributions + dead + held + progress + keys + deliveries + endpoints
-        > 0
-    {
+    let forgotten = [
+        receipts,
+        kept,
+        retractions,
+        contributions,
+        dead,
+        held,
+        progress,
+        entries,
+        keys,
+        deliveries,
+        endpoints,
+    ];
+    if forgotten.iter().any(|count| *count > 0) {
         tracing::info!(
             receipts,
             kept,
@@ -69,6 +86,7 @@ pub async fn run(context: &Context) -> Result<(), DbErr> {
             dead,
             held,
             progress,
+            entries,
             keys,
             deliveries,
             endpoints,
@@ -90,6 +108,7 @@ enum Step {
     Refunds(EmployerId, NaiveDate),
     DeadEvents(EmployerId, Timestamp),
     HeldEvents(EmployerId, DateTime<Utc>),
+    FeedEntries(PartnerId, Timestamp),
 }
 
 impl Step {
@@ -124,6 +143,7 @@ impl Step {
                 Self::HeldEvents(employer, own_now) => {
                     event::refuse_late(&*txn, employer, None, own_now, BATCH).await?
                 }
+                Self::FeedEntries(partner, before) => kept::purge(&*txn, partner, before, BATCH).await?,
             };
             txn.commit().await?;
             deleted += batch;
@@ -132,6 +152,19 @@ impl Step {
             }
         }
     }
+}
+
+/// Deletes what the feeds keep no longer.
+async fn purge_feeds(context: &Context, now: DateTime<Utc>) -> Result<u64, DbErr> {
+    let Some(before) = now.checked_sub_signed(context.feed_retention) else {
+        return Ok(0);
+    };
+    let before = Timestamp::from(before);
+    let mut gone = 0;
+    for partner in kept::list_due(context.db.read(), before).await? {
+        gone += Step::FeedEntries(partner, before).repeat(context, now).await?;
+    }
+    Ok(gone)
 }
 
 /// What was deleted of all employers.

@@ -9,6 +9,7 @@ pub(crate) mod points;
 mod tell;
 
 pub use derive::{Stand, standing_of};
+pub(crate) use tell::tell_late;
 
 use std::collections::{BTreeSet, HashSet};
 

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 const CHANNEL: &str = "plaudit_wake";
 /// What is sent for the queue of events.
 const EVENTS: &str = "events";
-/// What is sent when an employer's clock was set forward; anything else is the id of a partner whose feed has grown.
+/// What is sent when there is something to do before its hour; anything else is the id of a partner whose feed has grown.
 const HOUSEKEEPING: &str = "housekeeping";
 /// Payloads of NOTIFY end at 8,000 bytes; a partner's id takes 31 with its comma.
 const PARTNERS_PER_MESSAGE: usize = 200;
@@ -75,7 +75,8 @@ impl Wakes {
         self.send(News::Events);
     }
 
-    /// Time has moved on for an employer all at once, and with it what may be forgotten.
+    /// There is something to do that else waits for its hour: time has moved on for an employer all at once, and with it what may be
+    /// forgotten; or a back-fill has begun.
     pub fn housekeeping(&self) {
         bump(&self.inner.housekeeping);
         self.send(News::Housekeeping);
@@ -92,7 +93,7 @@ impl Wakes {
         self.inner.events.subscribe()
     }
 
-    /// Changes whenever there may be something to forget before its hour.
+    /// Changes whenever there may be something to do before its hour.
     pub fn watch_housekeeping(&self) -> watch::Receiver<u64> {
         self.inner.housekeeping.subscribe()
     }

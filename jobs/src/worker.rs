@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::queue::{Nudge, nudges};
 use crate::supervise::{self, Health};
-use crate::{Context, deliver, evaluate, expire, purge, retract};
+use crate::{Context, backfill, deliver, evaluate, expire, purge, retract};
 
 /// The longest that a lost wake-up can delay an evaluation.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -23,6 +23,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 const PURGE_EVERY: Duration = Duration::from_hours(1);
 /// Whoever looks at points or spends them counts by the clock anyway; this is how late the ledger may say so.
 const EXPIRE_EVERY: Duration = Duration::from_mins(1);
+
+/// Whoever starts a back-fill wakes it; this is how late it may begin when that is lost, or go on when a process has died.
+const BACKFILL_EVERY: Duration = Duration::from_secs(10);
 
 /// What a duty does when it is nudged.
 type Work = Arc<dyn Fn() -> BoxFuture<'static, Result<(), DbErr>> + Send + Sync>;
@@ -79,6 +82,23 @@ pub async fn run(context: Context, evaluators: usize, health: Health, shutdown: 
         health.clone(),
         shutdown.clone(),
         expire,
+    ));
+    let (woken, filling, stop) = (
+        context.wakes.watch_housekeeping(),
+        context.clone(),
+        shutdown.clone(),
+    );
+    let backfill: Work = Arc::new(move || {
+        let (context, stop) = (filling.clone(), stop.clone());
+        async move { backfill::drain(&context, &stop).await }.boxed()
+    });
+    duties.spawn(duty(
+        "backfill".to_owned(),
+        woken,
+        BACKFILL_EVERY,
+        health.clone(),
+        shutdown.clone(),
+        backfill,
     ));
     let woken = context.wakes.watch_housekeeping();
     let purge: Work = Arc::new(move || {

@@ -20,6 +20,7 @@ mod m20261121_000009_narrow_indexes;
 mod m20261121_000010_create_points;
 mod m20261121_000011_release_points;
 mod m20261121_000012_create_webhooks;
+mod m20261121_000013_complete_feeds;
 mod m20261121_000014_create_audit;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000010_create_points::Migration),
             Box::new(m20261121_000011_release_points::Migration),
             Box::new(m20261121_000012_create_webhooks::Migration),
+            Box::new(m20261121_000013_complete_feeds::Migration),
             Box::new(m20261121_000014_create_audit::Migration),
         ]
     }

@@ -7,7 +7,6 @@ use entity::clock::Clock;
 use entity::db::{Db, Kind};
 use entity::id::Ids;
 use jobs::wake::Wakes;
-use jobs::deliver::Outbound;
 use jobs::{Context, evaluate, retract};
 use sea_orm::DbErr;
 use tokio::task::JoinSet;
@@ -24,13 +23,7 @@ impl Evaluator {
     pub fn new(db: &Db, clock: &Clock) -> Self {
         let ids = Ids::system(clock.clone());
         Self {
-            context: Context::new(
-                db.clone(),
-                clock.clone(),
-                ids,
-                Wakes::new(false),
-                Outbound::default(),
-            ),
+            context: Context::new(db.clone(), clock.clone(), ids, Wakes::new(false)),
         }
     }
 

@@ -182,6 +182,7 @@ operations! {
 
     // A partner's feed.
     ReadFeed = "Query.feed": [FeedRead];
+    ReadFeedDigest = "Query.feedDigest": [FeedRead];
     FollowFeed = "Subscription.feed": [FeedRead];
 
     // A partner's webhooks.

@@ -79,6 +79,7 @@ async fn start(file: &std::path::Path, address: SocketAddr) -> anyhow::Result<Ar
         public_url: format!("http://{address}"),
         dev: true,
         outbound: Outbound::default(),
+        feed_retention: jobs::purge::FEED_RETENTION,
     };
     App::start(parts)
         .await

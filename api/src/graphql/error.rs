@@ -4,8 +4,8 @@
 use async_graphql::{Enum, Error, ErrorExtensions, SimpleObject};
 use sea_orm::DbErr;
 
-use crate::domain::{self, Fault, FaultCode};
-use crate::http::graphql::errors::Code;
+use crate::domain::{self, Fault, FaultCode, Oldest};
+use crate::http::graphql::errors::{CURSOR_EXPIRED, Code};
 
 /// A failure of a request, as it leaves in `errors`.
 #[derive(Clone)]
@@ -14,6 +14,8 @@ pub enum ApiError {
     BadInput(String),
     /// The database failed.
     Db(DbErr),
+    /// What was asked for of a feed is no longer kept.
+    Expired(Oldest),
     /// More is under way than can be taken.
     Busy,
     /// A fault of ours; the text is for the log.
@@ -38,6 +40,7 @@ impl From<domain::Error> for ApiError {
                     .next()
                     .map_or_else(|| "refused".to_owned(), |fault| fault.message),
             ),
+            domain::Error::Expired(oldest) => Self::Expired(oldest),
             domain::Error::Busy => Self::Busy,
             domain::Error::Db(error) => Self::Db(error),
             domain::Error::Internal(text) => Self::Internal(text),
@@ -53,6 +56,12 @@ impl From<ApiError> for Error {
         match error {
             ApiError::Given(error) => error,
             ApiError::BadInput(message) => coded(Code::BadUserInput, &message),
+            ApiError::Expired(oldest) => {
+                coded(Code::CursorExpired, CURSOR_EXPIRED).extend_with(|_, fields| {
+                    fields.set("oldestCursor", oldest.cursor.as_str());
+                    fields.set("oldestPosition", oldest.position);
+                })
+            }
             ApiError::Busy => coded(
                 Code::Unavailable,
                 "more is under way than can be taken; try again",

@@ -154,7 +154,7 @@ impl OutputType for CalendarDuration {
 }
 
 /// Reads an ISO 8601 duration of weeks, days, hours, minutes and seconds.
-fn parse_duration(text: &str) -> Option<TimeDelta> {
+pub fn parse_duration(text: &str) -> Option<TimeDelta> {
     let rest = text.strip_prefix('P')?;
     let (days, time) = match rest.split_once('T') {
         Some((_, "")) => return None,

@@ -27,8 +27,9 @@ pub struct Subscription;
 #[GraphqlSubscription]
 impl Subscription {
     /// The partner's feed: first every entry after the cursor, then `FeedCaughtUp` once, then each further entry as it is recorded.
-    /// Nothing is lost on a dropped connection: go on with the cursor of the last entry that was taken, or with the
-    /// last event's id in the header `Last-Event-ID`, which wins over `after`. Scope: `feed:read`.
+    /// Nothing is lost on a dropped connection: go on with the cursor of the last entry that was taken, or with the last event's id in
+    /// the header `Last-Event-ID`, which wins over `after`. Where something after the cursor is no longer kept there is the error
+    /// `CURSOR_EXPIRED`, as of `Query.feed`. Scope: `feed:read`.
     #[graphql(guard = "Requires::<access::FollowFeed>::new()")]
     async fn feed(
         &self,
@@ -45,7 +46,7 @@ impl Subscription {
             .came_with()
             .or(after.as_deref())
             .map_or(Ok(0), |cursor| position(partner, cursor))?;
-        domain::feed::require_reached(&app, partner, start).await?;
+        domain::feed::require_kept(&app, partner, start).await?;
         // Watched before the first look into the table: what is recorded in between is either seen or wakes.
         let woken = app.wakes.watch_feed(partner);
         let follower = Follower {

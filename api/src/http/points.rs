@@ -43,7 +43,7 @@ enum Refused {
 impl From<domain::Error> for Refused {
     fn from(error: domain::Error) -> Self {
         match error {
-            domain::Error::Refused(_) => Self::Unknown,
+            domain::Error::Refused(_) | domain::Error::Expired(_) => Self::Unknown,
             domain::Error::Busy => Self::Coded(
                 Code::Unavailable,
                 "more is under way than can be taken; try again".to_owned(),

@@ -1,13 +1,17 @@
 //! The commands that end by themselves.
 
 use crate::support::database::Database;
+use crate::support::feed::poll_all;
+use crate::support::graphql::Api;
 use crate::support::plaudit::{Plaudit, Said, run, run_alone, token};
-use crate::support::setting::Setting;
+use crate::support::setting::{Setting, record};
+use crate::support::until::{SOON, eventually};
 
 on_both!(
     migrating_twice_changes_nothing,
     a_token_is_refused_where_it_would_belong_to_nobody,
     a_check_says_in_one_line_that_all_is_right_and_else_what_is_not,
+    an_export_writes_whole_files_and_goes_on_where_the_last_one_ended,
 );
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -144,4 +148,92 @@ async fn a_check_says_in_one_line_that_all_is_right_and_else_what_is_not(databas
         "{said:?}"
     );
     assert!(said.err.contains("not everything agrees"), "{said:?}");
+}
+
+async fn an_export_writes_whole_files_and_goes_on_where_the_last_one_ended(database: Database) {
+    let plaudit = Plaudit::serve(&database, &[]).await;
+    let setting = Setting::new(&database, plaudit.address(), 3).await;
+    let (api, partner) = (
+        Api::new(plaudit.address(), &setting.employer),
+        Api::new(plaudit.address(), &setting.partner),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("pillow").join("feed");
+    let export = async |more: &[&str]| {
+        let command = ["export", "--partner", "pillow", "--to", to.to_str().unwrap()];
+        run(&database, &[&command, more].concat()).await
+    };
+    let files = || {
+        let mut files: Vec<String> = std::fs::read_dir(&to)
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        files
+    };
+    let earn = async |ids: std::ops::Range<usize>, total: usize| {
+        let events: Vec<_> = ids
+            .map(|id| setting.event(&format!("e{id}"), &format!("m{}", id % 3), 1))
+            .collect();
+        assert!(record(&api, &events).await.is_some());
+        eventually("the achievements are in the feed", SOON, async || {
+            (poll_all(&partner).await.entries.len() == total).then_some(())
+        })
+        .await;
+    };
+    earn(0..4, 4).await;
+    let said = export(&[]).await;
+    assert_eq!(
+        said.out, "exported 4 entries in 1 file, positions 1 to 4\n",
+        "{said:?}"
+    );
+    let first = "feed-0000000000000000001-0000000000000000004.ndjson";
+    assert_eq!(files(), [first]);
+    let said = export(&[]).await;
+    assert_eq!(said.out, "nothing is new after position 4\n", "{said:?}");
+    earn(4..6, 6).await;
+    // What a run that was cut off has left is none of the files.
+    std::fs::write(to.join(format!("{first}#1")), "half a li").unwrap();
+    let said = export(&["--from", "2"]).await;
+    assert_eq!(
+        said.out, "exported 2 entries in 1 file, positions 5 to 6\n",
+        "{said:?}"
+    );
+    let second = "feed-0000000000000000005-0000000000000000006.ndjson";
+    let whole = [first, second].map(|name| std::fs::read_to_string(to.join(name)).unwrap());
+    let exported: Vec<serde_json::Value> = whole
+        .concat()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let fed = poll_all(&partner).await.entries;
+    let ids = |entries: &[serde_json::Value]| -> Vec<serde_json::Value> {
+        entries.iter().map(|entry| entry["id"].clone()).collect()
+    };
+    assert_eq!(ids(&exported), ids(&fed));
+    // The other form begins at the beginning.
+    let said = export(&["--format", "csv"]).await;
+    assert_eq!(
+        said.out, "exported 6 entries in 1 file, positions 1 to 6\n",
+        "{said:?}"
+    );
+    for (more, word) in [
+        (["--from", "8"], "position 8"),
+        (["--from", "0"], "--from"),
+        (["--format", "xml"], "--format"),
+    ] {
+        let said = export(&more).await;
+        assert!(
+            !said.status.success() && said.err.lines().count() == 1,
+            "{said:?}"
+        );
+        assert!(said.err.contains(word), "{said:?}");
+    }
+    for (partner, to, word) in [
+        ("nobody", to.to_str().unwrap(), "nobody"),
+        ("pillow", "gs://bucket", "s3://"),
+    ] {
+        let said = run(&database, &["export", "--partner", partner, "--to", to]).await;
+        assert!(!said.status.success() && said.err.contains(word), "{said:?}");
+    }
 }

@@ -1,7 +1,20 @@
 //! A partner's feed: what enters it, in which order, and how it is read.
 
+mod backfill;
+mod digest;
+mod export;
+mod kept;
+mod races;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use api::auth::viewer::Party;
 use serde_json::{Value, json};
+use tracing::Subscriber;
+use tracing::span::{Attributes, Id};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt};
 
 use crate::harness::{Caller, TestApp, World, event, streak_input};
 
@@ -13,6 +26,8 @@ on_both!(
     a_grant_covers_its_programs_from_then_until_it_is_revoked,
     a_feed_is_read_page_by_page,
     a_cursor_that_is_none_or_anothers_is_refused,
+    a_page_costs_no_more_statements_for_more_entries,
+    what_a_partner_was_told_it_can_read_after_its_grant_was_revoked,
 );
 
 /// An incentive that each event earns once more.
@@ -284,4 +299,88 @@ async fn a_cursor_that_is_none_or_anothers_is_refused(app: &TestApp) {
     }
     let page = world.partner().data(query, json!({"after": own})).await;
     assert_eq!(page["feed"]["entries"], json!([]));
+}
+
+/// Counts the statements of the database driver.
+#[derive(Clone, Default)]
+struct Statements(Arc<AtomicUsize>);
+
+impl<S: Subscriber> Layer<S> for Statements {
+    fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        let metadata = attributes.metadata();
+        let is_statement = ["execute", "query_one", "query_all"].contains(&metadata.name());
+        if is_statement && metadata.target().starts_with("sea_orm::driver") {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+async fn a_page_costs_no_more_statements_for_more_entries(app: &TestApp) {
+    let world = World::new(app).await;
+    world.program(json!({"key": "other"})).await;
+    world.grant("spa", "other").await;
+    for number in 0..5 {
+        for program in ["wellbeing", "other"] {
+            let mut input = streak_input(&format!("{program}-{number}"), 1, json!({"unlimited": true}));
+            input["program"] = json!(program);
+            world.incentive(input).await;
+        }
+    }
+    world
+        .reward(json!({"program": "wellbeing", "key": "mug", "price": 0, "fulfilledBy": "spa"}))
+        .await;
+    world.members(&["ada", "bob"]).await;
+    for day in 15..=19 {
+        let at = format!("2026-11-{day}T10:00:00Z");
+        let events = ["ada", "bob"].map(|member| event(&format!("{member}-{day}"), member, &at));
+        world.did(events).await;
+        if day == 17 {
+            world.redeemed("ada", "mug", "k1").await;
+        }
+    }
+    let partner = world.partner();
+    // What the application does by itself from time to time would be counted too.
+    app.app.shutdown.cancel();
+    let statements = Statements::default();
+    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(statements.clone()));
+    let cost = async |first: i32, expected: usize| {
+        let before = statements.0.load(Ordering::SeqCst);
+        let query = "query($first: Int) { feed(first: $first) { hasMore entries { id position kind
+            achievement { id memberRef incentive { key name } program { key name } } redemption { id reward { key } } } } }";
+        let data = partner.data(query, json!({"first": first})).await;
+        assert_eq!(data["feed"]["entries"].as_array().unwrap().len(), expected);
+        statements.0.load(Ordering::SeqCst) - before
+    };
+    cost(1, 1).await;
+    let (one, page) = (cost(1, 1).await, cost(100, 100).await);
+    drop(guard);
+    // The entries, the incentives and the programs; of a page also the rewards.
+    assert_eq!((one, page), (3, 4));
+}
+
+async fn what_a_partner_was_told_it_can_read_after_its_grant_was_revoked(app: &TestApp) {
+    let world = World::new(app).await;
+    always(&world).await;
+    world.members(&["ada"]).await;
+    world.did([event("e1", "ada", "2026-11-20T10:00:00Z")]).await;
+    let told = world.feed().await;
+    let node = "query($id: ID!) { node(id: $id) { ... on FeedEntry { position } ... on Achievement { title status } } }";
+    let read = async || {
+        let mut seen = Vec::new();
+        for id in [&told[0]["id"], &told[0]["achievement"]["id"]] {
+            seen.push(world.partner().data(node, json!({"id": id})).await["node"].clone());
+        }
+        seen
+    };
+    let before = read().await;
+    assert_eq!(before[0], json!({"position": 1}));
+    world
+        .admin()
+        .change(
+            "revokeGrant",
+            json!({"partner": "spa", "programs": ["wellbeing"]}),
+            "grants { program }",
+        )
+        .await;
+    assert_eq!((read().await, world.feed().await), (before, told));
 }

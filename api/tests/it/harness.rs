@@ -105,6 +105,7 @@ impl TestApp {
             public_url: PUBLIC_URL.to_owned(),
             dev: false,
             outbound,
+            feed_retention: jobs::purge::FEED_RETENTION,
         };
         let app = App::start(parts).await.unwrap();
         Self {
@@ -122,11 +123,12 @@ impl TestApp {
         self.router.clone()
     }
 
-    /// Evaluates everything that is due, takes back what is to be taken back, and books what has come due by time alone.
+    /// Evaluates everything that is due, takes back what is to be taken back, goes on with back-fills, and books what has come due by time alone.
     pub async fn run_jobs(&self) {
         let never = CancellationToken::new();
         jobs::evaluate::drain(&self.app.jobs, &never).await.unwrap();
         jobs::retract::drain(&self.app.jobs, &never).await.unwrap();
+        jobs::backfill::drain(&self.app.jobs, &never).await.unwrap();
         jobs::expire::run(&self.app.jobs).await.unwrap();
     }
 

@@ -136,15 +136,16 @@ pub(super) const ALL: &[Statement] = &[
             WHERE granted < 0 OR granted > gross",
     },
     Statement {
-        what: "the positions of the feed are not 1, 2, 3 up to its head",
+        what: "the positions of the feed do not go on from its oldest to its head",
         id: text::<PartnerId>,
         sql: "SELECT nullif(partner.id, partner.id) AS employer_id, partner.id, CAST(NULL AS text) AS detail
             FROM partner LEFT JOIN feed_head AS head ON head.partner_id = partner.id LEFT JOIN (
                 SELECT partner_id, count(*) AS many, min(position) AS first, max(position) AS last
                 FROM feed_entry GROUP BY partner_id
             ) AS feed ON feed.partner_id = partner.id
-            WHERE coalesce(head.position, 0) <> coalesce(feed.many, 0) OR coalesce(head.position, 0) <> coalesce(feed.last, 0)
-                OR coalesce(feed.first, 1) <> 1",
+            WHERE coalesce(head.position - head.oldest + 1, 0) <> coalesce(feed.many, 0)
+                OR coalesce(feed.last, head.position, 0) <> coalesce(head.position, 0)
+                OR coalesce(feed.first, head.oldest, 1) <> coalesce(head.oldest, 1)",
     },
     Statement {
         what: "the partner was told the same twice",

@@ -2,6 +2,10 @@
 //!
 //! A partner may know when the program is granted to it and the member shares with it, both at the moment of writing. Of a
 //! revocation it hears when it has heard of the achievement and may still know.
+//!
+//! Both are asked under locks, so that whoever is answered that a grant or a consent is revoked knows that no entry follows: of the
+//! members, which whoever records consents takes too, and of what is in force of the employers, for which whoever revokes a grant waits
+//! ([`entity::employer::stop_awards`]).
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -66,22 +70,52 @@ pub(super) async fn tell(
                 } else if !told.contains(&(row.id, recipient.partner_id)) {
                     continue;
                 }
-                entries.push(NewEntry {
-                    partner_id: recipient.partner_id,
-                    id: ids.next(),
-                    employer_id: row.employer_id,
-                    news,
-                    member_ref: partner::member_ref(
-                        recipient.pairwise_key.expose(),
-                        row.employer_id,
-                        row.member_id,
-                    ),
-                    recorded_at: employers.now(row.employer_id, now).into(),
-                });
+                entries.push(entry(ids, employers, recipient, (news, row), now));
             }
         }
     }
     Ok(entries)
+}
+
+/// The entries that tell one partner of what was earned before it was granted the program, in the order given: of what it was not told
+/// yet, where the member shares with it. The caller holds the locks of the members.
+pub(crate) async fn tell_late(
+    connection: &impl ConnectionTrait,
+    ids: &Ids,
+    employers: &Employers,
+    (recipient, rows): (&Recipient, &[achievement::Model]),
+    now: DateTime<Utc>,
+) -> Result<Vec<NewEntry>, DbErr> {
+    let all: Vec<&achievement::Model> = rows.iter().collect();
+    let members = distinct(&all, |row| (row.employer_id, row.member_id));
+    let words = consent::list(connection, Purpose::PartnerSharing, &members).await?;
+    let wanted: Vec<_> = rows.iter().map(|row| (row.employer_id, row.id)).collect();
+    let told: HashSet<(AchievementId, PartnerId)> =
+        feed::told(connection, &wanted).await?.into_iter().collect();
+    let recipients = std::slice::from_ref(recipient);
+    let audience = Audience::new(recipients, &words, employers);
+    let entries = all
+        .into_iter()
+        .filter(|row| !told.contains(&(row.id, recipient.partner_id)) && !audience.of(row).is_empty())
+        .map(|row| entry(ids, employers, recipient, (News::Earned(row.id), row), now));
+    Ok(entries.collect())
+}
+
+fn entry(
+    ids: &Ids,
+    employers: &Employers,
+    recipient: &Recipient,
+    (news, row): (News, &achievement::Model),
+    now: DateTime<Utc>,
+) -> NewEntry {
+    NewEntry {
+        partner_id: recipient.partner_id,
+        id: ids.next(),
+        employer_id: row.employer_id,
+        news,
+        member_ref: partner::member_ref(recipient.pairwise_key.expose(), row.employer_id, row.member_id),
+        recorded_at: employers.now(row.employer_id, now).into(),
+    }
 }
 
 /// Who may know of what.

@@ -72,6 +72,21 @@ pub struct GrantPartnerInput {
     pub partner: String,
     /// The keys of the programs, 1 to 100.
     pub programs: Vec<String>,
+    /// Whether the partner is also told of what was achieved before and still stands, of those members who share with it: in the
+    /// background, as `Grant.backfill` shows. Of what it was told already it is not told again.
+    #[graphql(default_with = "Some(false)")]
+    pub backfill: Option<bool>,
+}
+
+impl From<GrantPartnerInput> for domain::grant::Give {
+    fn from(input: GrantPartnerInput) -> Self {
+        Self {
+            employer: input.employer,
+            partner: input.partner,
+            programs: input.programs,
+            backfill: input.backfill.unwrap_or(false),
+        }
+    }
 }
 
 /// What a partner may know no longer.
@@ -152,28 +167,21 @@ impl EmployerMutation {
         })
     }
 
-    /// Lets a partner know of what is achieved in programs from now on. A grant that is in force stays as it is.
-    /// Scope: `programs:write` or `operator`.
+    /// Lets a partner know of what is achieved in programs from now on, and if `backfill` says so of what was achieved before. A grant
+    /// that is in force stays as it is. Scope: `programs:write` or `operator`.
     #[graphql(guard = "Requires::<access::GrantPartner>::new()")]
     async fn grant_partner(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The partner and the programs.")] input: GrantPartnerInput,
     ) -> Result<GrantPartnerPayload, ApiError> {
-        let (employer, partner) = (input.employer.as_deref(), input.partner.as_str());
-        let outcome = domain::grant::give(
-            app(context)?,
-            permit(context)?,
-            employer,
-            partner,
-            &input.programs,
-        )
-        .await;
+        let outcome = domain::grant::give(app(context)?, permit(context)?, input.into()).await;
         let (grants, user_errors) = shown(context, outcome).await?;
         Ok(GrantPartnerPayload { grants, user_errors })
     }
 
-    /// Ends grants: nothing more of these programs enters the partner's feed. Scope: `programs:write` or `operator`.
+    /// Ends grants: once this is answered, nothing more of these programs enters the partner's feed. What it was told before stays in the
+    /// feed, and the partner can read it there and by `node`. Scope: `programs:write` or `operator`.
     #[graphql(guard = "Requires::<access::RevokeGrant>::new()")]
     async fn revoke_grant(
         &self,

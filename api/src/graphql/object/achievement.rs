@@ -1,6 +1,5 @@
 //! Achievements, as a member, an administrator or a partner sees them.
 
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::NaiveDate;
 use entity::achievement;
@@ -13,7 +12,7 @@ use jobs::why::Why;
 use super::{Incentive, Member, Program};
 use crate::domain::achievement::sees_sensitive;
 use crate::graphql::error::ApiError;
-use crate::graphql::loader::Nouns;
+use crate::graphql::loader::{Loaders, Nouns};
 use crate::graphql::scalar::{Date, DateTime, Decimal, TimeZone, stored_zone};
 use crate::graphql::viewer;
 
@@ -265,7 +264,7 @@ where
     Nouns: async_graphql::dataloader::Loader<K, Error = std::sync::Arc<sea_orm::DbErr>>,
 {
     let missing = ApiError::Internal("a request without its loaders");
-    let loader = context.data_opt::<DataLoader<Nouns>>().ok_or(missing)?;
+    let loader = context.data_opt::<Loaders>().ok_or(missing)?;
     loader.load_one(key).await.map_err(|error| {
         tracing::error!(error = %error, "a loader failed");
         ApiError::Internal("a loader failed")

@@ -3,7 +3,7 @@
 use async_graphql::connection::Connection;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::Days;
-use entity::{employer, event_type, grant, program, refusal};
+use entity::{backfill, employer, event_type, grant, program, refusal};
 
 use super::report::Report;
 use super::{AuditEntry, EventType, Member, Program};
@@ -54,10 +54,51 @@ pub struct Grant {
     partner: String,
     /// The key of the program.
     program: String,
-    /// Since when; what was recorded before is not in the partner's feed.
+    /// Since when; what was recorded before is in the partner's feed by a back-fill only.
     granted_at: DateTime,
     /// Until when; null: still.
     revoked_at: Option<DateTime>,
+    /// How far the partner was told of what was achieved before; null: nobody has asked for that.
+    backfill: Option<Backfill>,
+}
+
+/// How far a back-fill has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "backfill::BackfillState")]
+pub enum BackfillState {
+    /// There is more to look at.
+    Running,
+    /// Everything was looked at.
+    Done,
+    /// The grant was revoked before everything was looked at.
+    Stopped,
+}
+
+/// Telling a partner what was achieved before it was granted the program.
+#[derive(SimpleObject)]
+pub struct Backfill {
+    /// How far it has come.
+    state: BackfillState,
+    /// How many achievements were looked at.
+    done: BigInt,
+    /// How many of them the partner was told: those of members who share with it, of which it was not told before.
+    told: BigInt,
+    /// When it was asked for.
+    started_at: DateTime,
+    /// When it was done or stopped; null: it goes on.
+    ended_at: Option<DateTime>,
+}
+
+impl From<backfill::Model> for Backfill {
+    fn from(row: backfill::Model) -> Self {
+        Self {
+            state: row.state.into(),
+            done: BigInt(row.done),
+            told: BigInt(row.told),
+            started_at: row.started_at.into(),
+            ended_at: row.ended_at.map(Into::into),
+        }
+    }
 }
 
 /// An employer: the tenant to which programs, members and all that follows from them belong.
@@ -217,6 +258,7 @@ pub async fn grants(
     ids.dedup();
     let partners = entity::partner::list_by_ids(db, ids).await?;
     let programs = program::list(db, employer).await?;
+    let mut backfills = backfill::list(db, employer).await?;
     let shown = |row: grant::Model| {
         Some(Grant {
             partner: partners
@@ -231,6 +273,7 @@ pub async fn grants(
                 .clone(),
             granted_at: row.created_at.into(),
             revoked_at: row.revoked_at.map(Into::into),
+            backfill: backfills.remove(&row.id).map(Into::into),
         })
     };
     Ok(rows.into_iter().filter_map(shown).collect())

@@ -98,6 +98,20 @@ pub struct FeedPage {
     pub has_more: bool,
 }
 
+/// What proves that two sides hold the same entries.
+#[derive(SimpleObject)]
+pub struct FeedDigest {
+    /// The first position that was asked for.
+    pub from: BigInt,
+    /// The last position that was asked for.
+    pub to: BigInt,
+    /// How many entries there are from the one to the other.
+    pub count: BigInt,
+    /// SHA-256 in lower-case hexadecimal digits over `position:id` of each entry, by position, each followed by a line feed (U+000A):
+    /// such as `1:fee_01JD…`.
+    pub sha256: String,
+}
+
 /// Everything that was there has been replayed: what follows is live.
 #[derive(SimpleObject)]
 pub struct FeedCaughtUp {

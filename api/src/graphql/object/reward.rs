@@ -1,6 +1,5 @@
 //! Rewards.
 
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID, Object};
 use chrono::TimeDelta;
 use entity::{partner, reward};
@@ -10,7 +9,7 @@ use crate::auth::access;
 use crate::auth::guard::Requires;
 use crate::domain;
 use crate::graphql::error::ApiError;
-use crate::graphql::loader::Nouns;
+use crate::graphql::loader::Loaders;
 use crate::graphql::scalar::{BigInt, Date, DateTime, Duration};
 use crate::graphql::{app, permit};
 
@@ -90,7 +89,7 @@ impl Reward {
     /// The program it is of.
     async fn program(&self, context: &Context<'_>) -> Result<Program, ApiError> {
         let missing = ApiError::Internal("a request without its loaders");
-        let loader = context.data_opt::<DataLoader<Nouns>>().ok_or(missing)?;
+        let loader = context.data_opt::<Loaders>().ok_or(missing)?;
         let found = loader
             .load_one((self.0.employer_id, self.0.program_id))
             .await

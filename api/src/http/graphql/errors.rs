@@ -1,4 +1,4 @@
-//! What a client may learn of an error: one of seven codes, a message that was meant for it, and the request's id.
+//! What a client may learn of an error: one of eight codes, a message that was meant for it, and the request's id.
 //!
 //! Nothing else leaves. An error without a code comes either from the library's own checks of the request, and is the client's to
 //! mend, or from a resolver, and then its text goes to the log and the client reads "internal error".
@@ -20,6 +20,8 @@ pub enum Code {
     BadUserInput,
     /// The document asks for more than one request may.
     QueryTooComplex,
+    /// What is asked for of a feed is no longer kept; the error says where what is kept begins.
+    CursorExpired,
     /// Too much at once; later it will be taken.
     RateLimited,
     /// Something Plaudit needs is away, or it took too long; the same request may succeed later.
@@ -30,11 +32,12 @@ pub enum Code {
 
 impl Code {
     /// Every code there is.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::BadUserInput,
         Self::QueryTooComplex,
+        Self::CursorExpired,
         Self::RateLimited,
         Self::Unavailable,
         Self::Internal,
@@ -48,6 +51,7 @@ impl Code {
             Self::Forbidden => "FORBIDDEN",
             Self::BadUserInput => "BAD_USER_INPUT",
             Self::QueryTooComplex => "QUERY_TOO_COMPLEX",
+            Self::CursorExpired => "CURSOR_EXPIRED",
             Self::RateLimited => "RATE_LIMITED",
             Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
@@ -61,6 +65,7 @@ impl Code {
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::BadUserInput | Self::QueryTooComplex => StatusCode::BAD_REQUEST,
+            Self::CursorExpired => StatusCode::GONE,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -79,6 +84,9 @@ impl Code {
 
 /// What is said to a caller whose token is missing or bad, whatever is wrong with it.
 pub const UNAUTHENTICATED: &str = "a valid bearer token is needed";
+
+/// What is said to a partner that has stayed away for longer than its feed is kept.
+pub const CURSOR_EXPIRED: &str = "what was asked for is no longer kept; all that is kept comes after `oldestCursor`, from `oldestPosition` on";
 
 /// More errors than these tell a caller nothing it can use.
 const MOST_ERRORS: usize = 20;

@@ -325,6 +325,10 @@ impl Example {
                 carriers: &[Scope::MembersRead],
             },
             plain("Query.feed", "{ feed { entries { position } } }"),
+            plain(
+                "Query.feedDigest",
+                "{ feedDigest(from: 1, to: 1) { count sha256 } }",
+            ),
             plain("Subscription.feed", "subscription { feed { __typename } }"),
             plain(
                 "Mutation.createWebhookEndpoint",

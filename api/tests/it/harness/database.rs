@@ -8,11 +8,12 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 /// Every table of the schema, by name.
-pub const TABLES: [&str; 41] = [
+pub const TABLES: [&str; 43] = [
     "achievement",
     "audit_entry",
     "audit_head",
     "audit_member",
+    "backfill",
     "boost",
     "client",
     "consent",
@@ -26,6 +27,7 @@ pub const TABLES: [&str; 41] = [
     "event_type",
     "feed_entry",
     "feed_head",
+    "feed_told",
     "idempotency",
     "incentive",
     "incentive_version",

@@ -124,7 +124,7 @@ async fn each_thing_that_does_not_agree_is_found(app: &TestApp) {
         (other_cap, "more points were given than a cap has seen", "mem_"),
         (
             "UPDATE feed_head SET position = position + 1",
-            "the positions of the feed are not 1, 2, 3 up to its head",
+            "the positions of the feed do not go on from its oldest to its head",
             "ptr_",
         ),
         (
