@@ -48,6 +48,7 @@ mod sandbox;
 mod scenarios;
 mod schema;
 mod setup;
+mod sharing;
 mod simulation;
 mod structures;
 mod tables;

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 /// Every table of the schema, by name.
-pub const TABLES: [&str; 38] = [
+pub const TABLES: [&str; 39] = [
     "achievement",
     "audit_entry",
     "audit_head",
@@ -16,6 +16,7 @@ pub const TABLES: [&str; 38] = [
     "boost",
     "client",
     "consent",
+    "consent_word",
     "contribution",
     "dead_event",
     "earning",
