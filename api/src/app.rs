@@ -18,6 +18,7 @@ use crate::auth::token::Authority;
 use crate::auth::verifier::Verifier;
 use crate::domain;
 use crate::graphql::{PlauditSchema, schema};
+use crate::http::limit::{Limits, Rate};
 use crate::http::websocket::Sockets;
 use crate::intake::Intake;
 
@@ -39,6 +40,8 @@ pub struct Parts {
     pub ids: Ids,
     /// The address by which clients reach this installation.
     pub public_url: String,
+    /// What a client may use in a process.
+    pub rate: Rate,
     /// Whether the schema describes itself and a page to try it is served.
     pub dev: bool,
 }
@@ -63,6 +66,8 @@ pub struct App {
     pub verifier: Arc<Verifier>,
     /// The open sockets.
     pub sockets: Sockets,
+    /// What is left of the clients' budgets.
+    pub limits: Limits,
     /// Turns of those who redeem.
     pub redeeming: Semaphore,
     /// Cancelled when the process is to end.
@@ -81,6 +86,7 @@ impl App {
             clock,
             ids,
             public_url,
+            rate,
             dev,
         } = parts;
         let issuer = public_url.trim_end_matches('/').to_owned();
@@ -100,6 +106,7 @@ impl App {
             jobs: jobs::Context::new(db.clone(), clock.clone(), ids.clone(), wakes.clone()),
             health: Health::default(),
             sockets: Sockets::default(),
+            limits: Limits::new(rate),
             redeeming: Semaphore::new(REDEEMING),
             db,
             clock,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::http::limit::Rate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The address Plaudit is known by when nothing else is said: the one it listens on by default.
@@ -34,6 +35,12 @@ pub struct Settings {
     /// The address by which clients reach this installation: issuer and audience of its tokens. The same in every process.
     #[arg(long, global = true, env = "PLAUDIT_PUBLIC_URL", default_value = DEFAULT_PUBLIC_URL)]
     pub public_url: String,
+    /// What a client may use at once in a process, in units: a request costs one, and one more for each 16 KiB of its body.
+    #[arg(long, global = true, env = "PLAUDIT_RATE_LIMIT_BURST", default_value_t = Rate::default().burst, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate_limit_burst: u32,
+    /// How many units come back in a second.
+    #[arg(long, global = true, env = "PLAUDIT_RATE_LIMIT_RESTORE", default_value_t = Rate::default().restore, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate_limit_restore: u32,
     /// How logs are written.
     #[arg(long, global = true, env = "PLAUDIT_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

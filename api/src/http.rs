@@ -4,6 +4,7 @@ pub mod cloudevents;
 pub mod graphiql;
 pub mod graphql;
 pub mod health;
+pub mod limit;
 pub mod oauth;
 pub mod points;
 pub mod problem;
@@ -42,6 +43,7 @@ pub fn router(app: &Arc<App>) -> Router {
         clock: app.clock.clone(),
         ids: app.ids.clone(),
         verifier: Arc::clone(&app.verifier),
+        limits: app.limits.clone(),
     };
     Router::new()
         .merge(graphql::router(door))
@@ -53,6 +55,10 @@ pub fn router(app: &Arc<App>) -> Router {
             let ids = app.ids.clone();
             move || async move { problem::not_found(&ids.text()) }
         })
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(app),
+            limit::guard,
+        ))
         .layer(CatchPanicLayer::custom({
             let ids = app.ids.clone();
             move |_| problem::panicked(&ids.text())
@@ -107,6 +113,12 @@ impl Door for AppDoor {
 
     fn client(&self, viewer: &Arc<Viewer>) -> String {
         viewer.client_id.clone()
+    }
+
+    fn charge(&self, viewer: &Arc<Viewer>) -> Result<(), u32> {
+        let who = limit::client(&viewer.client_id);
+        let taken = self.app.limits.take(&who, self.app.clock.now(), 1);
+        if taken.is_enough { Ok(()) } else { Err(taken.wait) }
     }
 
     fn body_bytes(&self, viewer: Option<&Arc<Viewer>>, bounds: &Bounds) -> usize {

@@ -17,6 +17,7 @@ use std::time::Duration;
 use api::app::{App, Parts};
 use api::auth::token::{Grant, issue};
 use api::auth::viewer::Party;
+use api::http::limit::Rate;
 use axum::Router;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::clock::Clock;
@@ -88,6 +89,7 @@ impl TestApp {
             clock: clock.clone(),
             ids,
             public_url: PUBLIC_URL.to_owned(),
+            rate: Rate::default(),
             dev: false,
         };
         let app = App::start(parts).await.unwrap();

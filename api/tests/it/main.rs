@@ -27,6 +27,7 @@ mod late;
 mod ledger;
 mod levels;
 mod lifecycle;
+mod limits;
 mod logs;
 mod members;
 mod memory;
