@@ -19,6 +19,7 @@ use crate::auth::token::Authority;
 use crate::auth::verifier::Verifier;
 use crate::domain;
 use crate::graphql::{PlauditSchema, schema};
+use crate::http::limit::{Limits, Rate};
 use crate::http::sockets::Sockets;
 use crate::intake::Intake;
 
@@ -40,6 +41,8 @@ pub struct Parts {
     pub ids: Ids,
     /// The address by which clients reach this installation.
     pub public_url: String,
+    /// What a client may use in a process.
+    pub rate: Rate,
     /// Whether the schema describes itself and a page to try it is served.
     pub dev: bool,
     /// What is called outside, and how patiently.
@@ -68,6 +71,8 @@ pub struct App {
     pub verifier: Arc<Verifier>,
     /// The open sockets and streams.
     pub sockets: Sockets,
+    /// What is left of the clients' budgets.
+    pub limits: Limits,
     /// Turns of those who redeem.
     pub redeeming: Semaphore,
     /// Cancelled when the process is to end.
@@ -86,6 +91,7 @@ impl App {
             clock,
             ids,
             public_url,
+            rate,
             dev,
             outbound,
             feed_retention,
@@ -112,6 +118,7 @@ impl App {
             jobs,
             health: Health::default(),
             sockets: Sockets::default(),
+            limits: Limits::new(rate),
             redeeming: Semaphore::new(REDEEMING),
             db,
             clock,

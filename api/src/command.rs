@@ -18,6 +18,7 @@ use tracing_subscriber::EnvFilter;
 use crate::app::{App, Parts};
 use crate::auth::store;
 use crate::config::{Arguments, Command, LogFormat, Settings};
+use crate::http::limit::Rate;
 
 /// Runs the program and says how it went: 0, or 1 after one line on the error stream.
 pub fn main() -> ExitCode {
@@ -86,6 +87,10 @@ async fn start(settings: &Settings, dev: bool) -> anyhow::Result<std::sync::Arc<
         clock,
         ids,
         public_url: settings.public_url.clone(),
+        rate: Rate {
+            burst: settings.rate_limit_burst,
+            restore: settings.rate_limit_restore,
+        },
         dev,
         outbound: settings.outbound(),
         feed_retention: settings.feed_retention,

@@ -21,6 +21,7 @@ pub mod program;
 pub mod redemption;
 pub mod report;
 pub mod reward;
+pub mod sharing;
 pub mod simulation;
 pub mod stock_menu;
 pub mod tenant;

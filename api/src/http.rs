@@ -5,6 +5,7 @@ pub mod feed;
 pub mod graphiql;
 pub mod graphql;
 pub mod health;
+pub mod limit;
 pub mod metrics;
 pub mod oauth;
 pub mod points;
@@ -45,6 +46,7 @@ pub fn router(app: &Arc<App>) -> Router {
         clock: app.clock.clone(),
         ids: app.ids.clone(),
         verifier: Arc::clone(&app.verifier),
+        limits: app.limits.clone(),
     };
     Router::new()
         .merge(graphql::router(door))
@@ -57,6 +59,10 @@ pub fn router(app: &Arc<App>) -> Router {
             let ids = app.ids.clone();
             move || async move { problem::not_found(&ids.text()) }
         })
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(app),
+            limit::guard,
+        ))
         .layer(CatchPanicLayer::custom({
             let ids = app.ids.clone();
             move |_| problem::panicked(&ids.text())
@@ -110,6 +116,12 @@ impl Door for AppDoor {
 
     fn client(&self, viewer: &Arc<Viewer>) -> String {
         viewer.client_id.clone()
+    }
+
+    fn charge(&self, viewer: &Arc<Viewer>) -> Result<(), u32> {
+        let who = limit::client(&viewer.client_id);
+        let taken = self.app.limits.take(&who, self.app.clock.now(), 1);
+        if taken.is_enough { Ok(()) } else { Err(taken.wait) }
     }
 
     fn body_bytes(&self, viewer: Option<&Arc<Viewer>>, bounds: &Bounds) -> usize {

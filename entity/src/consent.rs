@@ -2,6 +2,8 @@
 //!
 //! A member's own word stands above the employer's default; a word about one partner stands above the word about all of them.
 
+use std::collections::{BTreeSet, HashMap};
+
 use sea_orm::FromQueryResult;
 use sea_orm::entity::prelude::*;
 
@@ -33,6 +35,8 @@ pub struct Consent {
     pub partner_id: Option<PartnerId>,
     /// Yes or no.
     pub given: bool,
+    /// The version of the wording that it is the answer to; none: nobody has said.
+    pub wording: Option<String>,
     /// Since when.
     pub recorded_at: Timestamp,
 }
@@ -60,23 +64,124 @@ pub async fn record(connection: &impl ConnectionTrait, consents: &[Consent]) -> 
             .text("purpose", consents.iter().map(|consent| consent.purpose.as_str()))
             .id_or_null("partner_id", consents.iter().map(|consent| consent.partner_id))
             .bool("given", consents.iter().map(|consent| consent.given))
+            .text_or_null("wording", consents.iter().map(|consent| consent.wording.clone()))
             .int(
                 "recorded_at",
                 consents.iter().map(|consent| consent.recorded_at.0),
             );
         Sql::on(
             connection,
-            "INSERT INTO consent (employer_id, member_id, purpose, partner_id, given, recorded_at)
-             SELECT employer_id, member_id, purpose, partner_id, given, recorded_at FROM ",
+            "INSERT INTO consent (employer_id, member_id, purpose, partner_id, given, wording, recorded_at)
+             SELECT employer_id, member_id, purpose, partner_id, given, wording, recorded_at FROM ",
         )
         .rows(rows)
         .push(" AS fresh WHERE true ON CONFLICT ")
         .push(target)
-        .push(" DO UPDATE SET given = excluded.given, recorded_at = excluded.recorded_at WHERE consent.given <> excluded.given")
+        .push(
+            " DO UPDATE SET given = excluded.given, wording = excluded.wording, recorded_at = excluded.recorded_at
+             WHERE consent.given <> excluded.given OR consent.wording IS DISTINCT FROM excluded.wording",
+        )
         .execute(connection)
         .await?;
     }
-    Ok(())
+    remember(connection, consents).await
+}
+
+#[derive(FromQueryResult)]
+struct Newest {
+    member_id: MemberId,
+    number: i64,
+}
+
+/// Adds words to the history of their members, whom the caller has locked.
+async fn remember(connection: &impl ConnectionTrait, consents: &[Consent]) -> Result<(), DbErr> {
+    let members: BTreeSet<_> = consents
+        .iter()
+        .map(|consent| (consent.employer_id, consent.member_id))
+        .collect();
+    let wanted = Rows::new()
+        .id("employer_id", members.iter().map(|(employer, _)| *employer))
+        .id("member_id", members.iter().map(|(_, member)| *member));
+    let newest: Vec<Newest> = Sql::on(
+        connection,
+        "SELECT word.member_id, MAX(word.number) AS number FROM ",
+    )
+    .rows(wanted)
+    .push(
+        " AS wanted JOIN consent_word AS word ON word.employer_id = wanted.employer_id AND word.member_id = wanted.member_id
+         GROUP BY word.member_id",
+    )
+    .all(connection)
+    .await?;
+    let mut newest: HashMap<MemberId, i64> = newest
+        .into_iter()
+        .map(|row| (row.member_id, row.number))
+        .collect();
+    let numbers: Vec<i64> = consents
+        .iter()
+        .map(|consent| {
+            let number = newest.entry(consent.member_id).or_default();
+            *number += 1;
+            *number
+        })
+        .collect();
+    let rows = Rows::new()
+        .id("employer_id", consents.iter().map(|consent| consent.employer_id))
+        .id("member_id", consents.iter().map(|consent| consent.member_id))
+        .int("number", numbers)
+        .text("purpose", consents.iter().map(|consent| consent.purpose.as_str()))
+        .id_or_null("partner_id", consents.iter().map(|consent| consent.partner_id))
+        .bool("given", consents.iter().map(|consent| consent.given))
+        .text_or_null("wording", consents.iter().map(|consent| consent.wording.clone()))
+        .int(
+            "recorded_at",
+            consents.iter().map(|consent| consent.recorded_at.0),
+        );
+    Sql::on(
+        connection,
+        "INSERT INTO consent_word (employer_id, member_id, number, purpose, partner_id, given, wording, recorded_at)
+         SELECT employer_id, member_id, number, purpose, partner_id, given, wording, recorded_at FROM ",
+    )
+    .rows(rows)
+    .push(" AS fresh")
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// All that a member has ever said, newest first.
+pub async fn history(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    member: MemberId,
+) -> Result<Vec<Consent>, DbErr> {
+    Sql::on(
+        connection,
+        "SELECT employer_id, member_id, purpose, partner_id, given, wording, recorded_at FROM consent_word WHERE employer_id = ",
+    )
+    .bind(employer)
+    .push(" AND member_id = ")
+    .bind(member)
+    .push(" ORDER BY number DESC")
+    .all(connection)
+    .await
+}
+
+/// The word of a history, newest first, by which a partner could or could not be told something at an instant; none: the employer's
+/// default was in force. The history may hold more than the words: `word` says where they are.
+pub fn in_force<W>(
+    history: &[W],
+    word: impl Fn(&W) -> &Consent,
+    partner: PartnerId,
+    at: Timestamp,
+) -> Option<&W> {
+    let said = |about: Option<PartnerId>| {
+        history.iter().find(|item| {
+            let word = word(item);
+            word.purpose == Purpose::PartnerSharing && word.partner_id == about && word.recorded_at <= at
+        })
+    };
+    said(Some(partner)).or_else(|| said(None))
 }
 
 /// What these members have said for one purpose; one statement however many.
@@ -102,6 +207,7 @@ pub async fn forget_member(
     employer: EmployerId,
     member: MemberId,
 ) -> Result<u64, DbErr> {
+    sql::delete_of_member(connection, "consent_word", (employer, member)).await?;
     sql::delete_of_member(connection, "consent", (employer, member)).await
 }
 
@@ -128,8 +234,28 @@ mod tests {
             purpose: Purpose::PartnerSharing,
             partner_id: partner,
             given,
+            wording: None,
             recorded_at: Timestamp(0),
         }
+    }
+
+    #[test]
+    fn what_was_said_later_was_not_in_force_before() {
+        let one = PartnerId::from_uuid(uuid::Uuid::from_u128(3));
+        let at = |word: Consent, instant| Consent {
+            recorded_at: Timestamp(instant),
+            ..word
+        };
+        let history = [
+            at(word(Some(one), false), 30),
+            at(word(None, false), 20),
+            at(word(None, true), 10),
+        ];
+        let given = |instant| in_force(&history, |word| word, one, Timestamp(instant)).map(|word| word.given);
+        assert_eq!(
+            [9, 10, 20, 30].map(given),
+            [None, Some(true), Some(false), Some(false)]
+        );
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::id::{
     AchievementId, EmployerId, FeedEntryId, IncentiveId, MemberId, PartnerId, ProgramId, RedemptionId,
     RewardId, TypedId,
 };
+use crate::page::{Page, Slice};
 use crate::partner;
 use crate::partner::pairwise::{PairwiseIds, shown_time};
 use crate::redemption::RedemptionStatus;
@@ -590,6 +591,70 @@ pub async fn told(
         .into_iter()
         .map(|row| (row.achievement_id, row.partner_id))
         .collect())
+}
+
+/// Something of a member that a partner was told of, as the member is shown it.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct Shared {
+    /// The entry that told it.
+    pub id: FeedEntryId,
+    /// Who was told.
+    pub partner_id: PartnerId,
+    /// The partner's key.
+    pub partner_key: String,
+    /// The partner's name.
+    pub partner_name: String,
+    /// What was told.
+    pub kind: FeedEntryKind,
+    /// Of the achievement its title, of a redemption the name of the reward.
+    pub title: String,
+    /// When.
+    pub recorded_at: Timestamp,
+}
+
+/// A page of what partners were told of a member, newest first, as far back as feeds are kept.
+pub async fn shared(
+    connection: &impl ConnectionTrait,
+    (employer, member): (EmployerId, MemberId),
+    page: Page<FeedEntryId>,
+) -> Result<Slice<Shared>, DbErr> {
+    let mut sql = Sql::on(
+        connection,
+        "SELECT told.id, told.partner_id, partner.key AS partner_key, partner.name AS partner_name, told.kind, told.title,
+         told.recorded_at FROM (SELECT feed_entry.id, feed_entry.partner_id, feed_entry.kind, feed_entry.recorded_at, achievement.title
+         FROM achievement CROSS JOIN feed_entry WHERE feed_entry.employer_id = achievement.employer_id
+         AND feed_entry.achievement_id = achievement.id AND achievement.employer_id = ",
+    )
+    .bind(employer)
+    .push(" AND achievement.member_id = ")
+    .bind(member)
+    .push(
+        " UNION ALL SELECT feed_entry.id, feed_entry.partner_id, feed_entry.kind, feed_entry.recorded_at, reward.name
+         FROM redemption CROSS JOIN feed_entry CROSS JOIN reward WHERE feed_entry.employer_id = redemption.employer_id
+         AND feed_entry.redemption_id = redemption.id AND reward.employer_id = redemption.employer_id
+         AND reward.id = redemption.reward_id AND redemption.employer_id = ",
+    )
+    .bind(employer)
+    .push(" AND redemption.member_id = ")
+    .bind(member)
+    .push(") AS told JOIN partner ON partner.id = told.partner_id");
+    if let Some(after) = page.after {
+        sql = sql.push(" WHERE told.id < ").bind(after);
+    }
+    let mut rows: Vec<Shared> = sql
+        .push(" ORDER BY told.id DESC LIMIT ")
+        .bind(i64::try_from(page.limit + 1).unwrap_or(i64::MAX))
+        .all(connection)
+        .await?;
+    let has_next = rows.len() as u64 > page.limit;
+    if has_next {
+        rows.pop();
+    }
+    Ok(Slice {
+        rows,
+        has_previous: page.after.is_some(),
+        has_next,
+    })
 }
 
 /// Takes the member's names out of the entries about it; the entries keep their ids and positions.

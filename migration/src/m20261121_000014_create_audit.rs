@@ -49,9 +49,33 @@ CREATE TABLE audit_member (
     CHECK ((member_id IS NULL) = (salt IS NULL))
 ){strict_keyed};
 CREATE INDEX audit_member_by_member ON audit_member (employer_id, member_id) WHERE member_id IS NOT NULL;
+
+-- Which wording a member has agreed to or refused; null: nobody has said.
+ALTER TABLE consent ADD COLUMN wording {text};
+
+-- Every word that a member has ever said, of which consent holds the newest. Never changed; deleted with the member.
+CREATE TABLE consent_word (
+    employer_id {id} NOT NULL,
+    member_id {id} NOT NULL,
+    number {bigint} NOT NULL CHECK (number >= 1),
+    purpose {text} NOT NULL,
+    -- Null: all of them.
+    partner_id {id} REFERENCES partner (id),
+    given {bool} NOT NULL,
+    wording {text},
+    recorded_at {instant} NOT NULL,
+    PRIMARY KEY (employer_id, member_id, number),
+    FOREIGN KEY (employer_id, member_id) REFERENCES member (employer_id, id)
+){strict_keyed};
+INSERT INTO consent_word (employer_id, member_id, number, purpose, partner_id, given, wording, recorded_at)
+SELECT employer_id, member_id, row_number() OVER (PARTITION BY employer_id, member_id ORDER BY recorded_at), purpose, partner_id,
+    given, NULL, recorded_at
+FROM consent;
 ";
 
 const DOWN: &str = r"
+DROP TABLE consent_word;
+ALTER TABLE consent DROP COLUMN wording;
 DROP TABLE audit_member;
 DROP TABLE audit_entry;
 DROP TABLE audit_head;
@@ -63,6 +87,7 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("audit_entry", "UPDATE", "OLD.position >= 0"),
     ("audit_entry", "DELETE", "OLD.position >= 0"),
     ("audit_member", "DELETE", "OLD.position >= 0"),
+    ("consent_word", "UPDATE", "OLD.number >= 1"),
     // A member can be forgotten, and nothing else.
     (
         "audit_member",

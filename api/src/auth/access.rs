@@ -170,6 +170,8 @@ operations! {
     ReadMember = "Query.member": [MembersRead, MemberSelf, MemberAny];
     ListMembers = "Employer.members": [MembersRead, MemberAny];
     ListAchievements = "Query.achievements": [AchievementsRead, MemberSelf, MemberAny];
+    ReadMemberConsents = "Member.consents": [MemberSelf, MemberAny];
+    ReadMemberSharing = "Member.sharing": [MemberSelf, MemberAny];
     ReadMemberAchievements = "Member.achievements": [AchievementsRead, MemberSelf, MemberAny];
     ReadMemberEvents = "Member.events": [AchievementsRead, MemberSelf, MemberAny];
     ReadMemberProgress = "Member.progress": [AchievementsRead, MemberSelf, MemberAny];

@@ -138,13 +138,16 @@ pub fn granted(token: &AccessToken, grant: &Grant) -> Response<String> {
     )
 }
 
-/// The answer when it was our fault: the two codes that OAuth has for it elsewhere (RFC 6749 §4.1.2.1).
+/// The answer when the request is right and there is no token now, whether by our fault or because there were too many: the two codes that OAuth has for it elsewhere (RFC 6749 §4.1.2.1).
 pub fn failed(status: StatusCode) -> Response<String> {
     #[derive(Serialize)]
     struct Body {
         error: &'static str,
     }
-    let away = status == StatusCode::SERVICE_UNAVAILABLE;
+    let away = matches!(
+        status,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+    );
     json(
         status,
         &Body {

@@ -29,6 +29,7 @@ use crate::auth::scope::ScopeSet;
 use crate::auth::token::{COMMAND_LINE_CLIENT, Grant, issue};
 use crate::auth::viewer::Party;
 use crate::config::DemoArguments;
+use crate::http::limit::Rate;
 use client::Api;
 
 /// How long the printed tokens are good for: a working day.
@@ -77,6 +78,7 @@ async fn start(file: &std::path::Path, address: SocketAddr) -> anyhow::Result<Ar
         clock,
         ids,
         public_url: format!("http://{address}"),
+        rate: Rate::default(),
         dev: true,
         outbound: Outbound::default(),
         feed_retention: jobs::purge::FEED_RETENTION,

@@ -1,5 +1,6 @@
 //! `serve` and `work`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,7 +74,11 @@ pub async fn run(
         tracing::info!("told to end; finishing what is under way");
         shutdown.cancel();
     });
-    let serving = axum::serve(listener, router).with_graceful_shutdown({
+    let serving = axum::serve(
+        listener,
+        router.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .with_graceful_shutdown({
         let draining = draining.clone();
         async move { draining.cancelled().await }
     });

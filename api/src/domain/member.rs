@@ -28,7 +28,7 @@ use crate::auth::access;
 use crate::auth::viewer::{Permit, Viewer};
 use crate::validate;
 
-pub use register::{MEMBERS_MAX, Register, Registered, register};
+pub use register::{MEMBERS_MAX, Register, Registered, Word, register};
 
 /// The member of this external id; none where the viewer may not see it.
 pub async fn find(

@@ -17,6 +17,7 @@ pub mod program;
 pub mod redemption;
 pub mod report;
 pub mod reward;
+pub mod sharing;
 pub mod viewer;
 pub mod webhook;
 

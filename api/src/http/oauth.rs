@@ -12,8 +12,10 @@ use entity::client;
 use entity::clock::Clock;
 use entity::db::{Db, is_unavailable};
 use entity::id::{ClientId, Ids};
-use http::{HeaderMap, Response, StatusCode};
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
+use super::limit::{self, Limits};
 use crate::auth::oauth::metadata::{self, JWKS_PATH, METADATA_PATH, TOKEN_PATH};
 use crate::auth::oauth::{self, LONGEST_REQUEST, TokenError, TokenRequest};
 use crate::auth::store::{self, StoreError};
@@ -31,7 +33,12 @@ pub struct Endpoint {
     pub ids: Ids,
     /// The keys, and the address under which all this is reached.
     pub verifier: Arc<Verifier>,
+    /// What is left of the clients' budgets.
+    pub limits: Limits,
 }
+
+/// Units that a token costs: it is good for ten minutes, and nobody needs many.
+const UNITS_OF_TOKEN: u64 = 100;
 
 /// The three addresses.
 pub fn router(endpoint: Endpoint) -> Router {
@@ -51,6 +58,9 @@ enum Failure {
     /// The client can mend it.
     #[error(transparent)]
     Refused(#[from] TokenError),
+    /// The client, which is the one it says it is, has asked too often.
+    #[error("too many tokens; again in {0} s")]
+    Spent(u32),
     /// Ours.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -67,6 +77,13 @@ async fn token(
     match give_token(&endpoint, &headers, body).await {
         Ok(response) => response,
         Err(Failure::Refused(error)) => error.response(),
+        Err(Failure::Spent(wait)) => {
+            let mut response = oauth::failed(StatusCode::TOO_MANY_REQUESTS);
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from(wait));
+            response
+        }
         Err(Failure::Store(StoreError::Db(error))) if is_unavailable(&error) => {
             tracing::warn!(%error, "no token was given: the database is away");
             oauth::failed(StatusCode::SERVICE_UNAVAILABLE)
@@ -96,6 +113,13 @@ async fn give_token(
     };
     let record = row.map(|row| store::client_record(&row, now)).transpose()?;
     let grant = oauth::decide(record.as_ref(), &request, endpoint.ids.text())?;
+    // Only now: whoever does not know the secret must not use up the budget of whoever does.
+    let spent = endpoint
+        .limits
+        .take(&limit::client(&grant.client_id), now, UNITS_OF_TOKEN);
+    if !spent.is_enough {
+        return Err(Failure::Spent(spent.wait));
+    }
     let token = issue(
         &endpoint.verifier.ring(),
         endpoint.verifier.authority(),

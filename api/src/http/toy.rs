@@ -116,6 +116,14 @@ impl Door for Toy {
         viewer.client.clone()
     }
 
+    fn charge(&self, viewer: &Viewer) -> Result<(), u32> {
+        if viewer.client == "good-spent" {
+            Err(7)
+        } else {
+            Ok(())
+        }
+    }
+
     fn now(&self) -> DateTime<Utc> {
         *self.house.now.lock().expect("not poisoned")
     }

@@ -132,7 +132,7 @@ async fn a_check_says_in_one_line_that_all_is_right_and_else_what_is_not(databas
     Setting::new(&database, plaudit.address(), 1).await;
     let said = run(&database, &["check"]).await;
     assert!(said.status.success(), "{said:?}");
-    let line = "checked 0 accounts, 0 lots, 0 entries, 0 redemptions, 0 awards, 1 feeds, 0 audited changes: all is right\n";
+    let line = "checked 0 accounts, 0 lots, 0 entries, 0 redemptions, 0 awards, 1 feeds, 8 audited changes: all is right\n";
     assert_eq!(said.out, line);
     let db = database.open().await;
     let txn = db.write_txn().await.unwrap();

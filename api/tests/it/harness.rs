@@ -18,6 +18,7 @@ use std::time::Duration;
 use api::app::{App, Parts};
 use api::auth::token::{Grant, issue};
 use api::auth::viewer::Party;
+use api::http::limit::Rate;
 use axum::Router;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::clock::Clock;
@@ -103,6 +104,7 @@ impl TestApp {
             clock: clock.clone(),
             ids,
             public_url: PUBLIC_URL.to_owned(),
+            rate: Rate::default(),
             dev: false,
             outbound,
             feed_retention: jobs::purge::FEED_RETENTION,

@@ -43,8 +43,21 @@ pub struct Register {
     pub eligible_until: Option<Option<NaiveDate>>,
     /// What conditions may ask.
     pub attributes: Option<Value>,
-    /// What the member has said: purpose, partner (by key; none: all), yes or no.
-    pub consents: Vec<(Purpose, Option<String>, bool)>,
+    /// What the member has said.
+    pub consents: Vec<Word>,
+}
+
+/// What a member has said.
+#[derive(Debug, Clone)]
+pub struct Word {
+    /// What about.
+    pub purpose: Purpose,
+    /// The key of the partner; none: all of them.
+    pub partner: Option<String>,
+    /// Yes or no.
+    pub given: bool,
+    /// The version of the wording.
+    pub wording: Option<String>,
 }
 
 /// What became of one member of the call.
@@ -130,15 +143,16 @@ async fn register_once(
         let consents: Vec<Consent> = member
             .consents
             .iter()
-            .map(|(purpose, partner, given)| Consent {
+            .map(|word| Consent {
                 employer_id: employer,
                 member_id: row.id,
-                purpose: *purpose,
-                partner_id: partner.as_ref().and_then(|key| partners.get(key).copied()),
-                given: *given,
+                purpose: word.purpose,
+                partner_id: word.partner.as_ref().and_then(|key| partners.get(key).copied()),
+                given: word.given,
+                wording: word.wording.clone(),
                 recorded_at: now,
             })
-            .filter(|word| words.get(&(word.member_id, word.purpose, word.partner_id)) != Some(&word.given))
+            .filter(|word| is_news(words.get(&(word.member_id, word.purpose, word.partner_id)), word))
             .collect();
         let touched = known != Some(&row) || !consents.is_empty();
         said.extend(consents);
@@ -282,7 +296,14 @@ async fn lock_known(
         .collect())
 }
 
-type Words = HashMap<(MemberId, Purpose, Option<PartnerId>), bool>;
+type Words = HashMap<(MemberId, Purpose, Option<PartnerId>), Consent>;
+
+/// Whether a word says anything that was not said before: another answer, or the same to another wording.
+fn is_news(before: Option<&Consent>, word: &Consent) -> bool {
+    before.is_none_or(|before| {
+        before.given != word.given || (word.wording.is_some() && word.wording != before.wording)
+    })
+}
 
 /// What these members have said so far.
 async fn words<'a>(
@@ -296,7 +317,7 @@ async fn words<'a>(
         let said = consent::list(connection, purpose, &ids).await?;
         words.extend(
             said.into_iter()
-                .map(|word| ((word.member_id, word.purpose, word.partner_id), word.given)),
+                .map(|word| ((word.member_id, word.purpose, word.partner_id), word)),
         );
     }
     Ok(words)
@@ -311,7 +332,7 @@ async fn partners(
         .iter()
         .flatten()
         .flat_map(|member| &member.consents)
-        .filter_map(|(_, partner, _)| partner.clone())
+        .filter_map(|word| word.partner.clone())
         .collect();
     keys.retain(|key| !key.contains('\0'));
     keys.sort_unstable();
@@ -397,7 +418,8 @@ fn check(member: &Register, row: &Model, partners: &HashMap<String, PartnerId>) 
         ));
     }
     let mut about = HashSet::new();
-    for (index, (purpose, partner, _)) in member.consents.iter().enumerate() {
+    for (index, word) in member.consents.iter().enumerate() {
+        let (purpose, partner) = (&word.purpose, &word.partner);
         let path = |field: &str| ["consents".to_owned(), index.to_string(), field.to_owned()];
         let at = |field: &str, message: &str| {
             let path = path(field);
@@ -412,6 +434,10 @@ fn check(member: &Register, row: &Model, partners: &HashMap<String, PartnerId>) 
             });
         } else if !about.insert((*purpose, partner.as_ref())) {
             faults.push(at("purpose", "said twice in this call"));
+        }
+        if let Some(wording) = &word.wording {
+            let path = path("wording");
+            validate::name(&path.each_ref().map(String::as_str), wording, &mut faults);
         }
     }
     faults.into_iter().next()

@@ -3,15 +3,15 @@
 mod event;
 
 use async_graphql::{Context, Enum, InputObject, MaybeUndefined, Object, SimpleObject};
-use entity::consent::Purpose;
 
 use crate::auth::access;
 use crate::auth::guard::Requires;
-use crate::domain::member::{Register, Registered};
+use crate::domain::member::{Register, Registered, Word};
 use crate::domain::{self, Fault, FaultCode, tenant};
 use crate::graphql::error::{ApiError, UserError, settle};
 use crate::graphql::mutation::given;
 use crate::graphql::object::Member;
+use crate::graphql::object::sharing::ConsentPurpose;
 use crate::graphql::scalar::{Date, Json, PerItem, TimeZone};
 use crate::graphql::{app, permit};
 use crate::intake::EVENTS_MAX;
@@ -21,16 +21,6 @@ use event::{
     EventResult, RecordEventsInput, RecordEventsPayload, RetractEventsInput, RetractEventsPayload,
     RetractionInput,
 };
-
-/// What a consent is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-#[graphql(remote = "Purpose")]
-pub enum ConsentPurpose {
-    /// Partners may learn of what the member achieves.
-    PartnerSharing,
-    /// The member may be mailed.
-    Email,
-}
 
 /// Members to be registered or changed.
 #[derive(InputObject)]
@@ -71,6 +61,9 @@ pub struct ConsentInput {
     partner: Option<String>,
     /// Yes or no.
     given: bool,
+    /// The version of the wording that the member has answered to, 1 to 200 characters. The same answer to another wording is kept as a
+    /// further word; unless given, the same answer again changes nothing.
+    wording: Option<String>,
 }
 
 /// What came of `registerMembers`.
@@ -222,7 +215,12 @@ impl MemberInput {
                 .consents
                 .unwrap_or_default()
                 .into_iter()
-                .map(|consent| (consent.purpose.into(), consent.partner, consent.given))
+                .map(|consent| Word {
+                    purpose: consent.purpose.into(),
+                    partner: consent.partner,
+                    given: consent.given,
+                    wording: consent.wording,
+                })
                 .collect(),
         })
     }

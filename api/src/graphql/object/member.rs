@@ -6,6 +6,7 @@ use entity::{employer, kept_event, member};
 
 use super::level::MemberLevel;
 use super::points::PointsBalance;
+use super::sharing::{ConsentWord, SharedFact};
 use super::{Achievement, Incentive, PointsEntry, Redemption};
 use crate::auth::access;
 use crate::auth::guard::Requires;
@@ -240,6 +241,28 @@ impl Member {
         let (app, permit) = (app(context)?, permit(context)?);
         let slice = domain::points::history(app, permit, &self.0, category.as_deref(), page).await?;
         Ok(connection(slice, |entry| entry.line.id, PointsEntry))
+    }
+
+    /// All that the member has ever said of what may be done with what is known of it, newest first: the first word about each thing is
+    /// in force, and one about one partner stands above one about all. Where nothing was said the employer's defaults hold. Scope:
+    /// `member:self` or `member:any`.
+    #[graphql(guard = "Requires::<access::ReadMemberConsents>::new()")]
+    async fn consents(&self, context: &Context<'_>) -> Result<Vec<ConsentWord>, ApiError> {
+        let words = domain::sharing::words(app(context)?, &permit(context)?, &self.0).await?;
+        Ok(words.into_iter().map(ConsentWord::from).collect())
+    }
+
+    /// What partners were told of the member, newest first, as far back as their feeds are kept. Scope: `member:self` or `member:any`.
+    #[graphql(guard = "Requires::<access::ReadMemberSharing>::new()")]
+    async fn sharing(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many, 1 to 100; 20 unless given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor, that is, earlier ones.")] after: Option<String>,
+    ) -> Result<Connection<Cursor, SharedFact>, ApiError> {
+        let page = Arguments::forward(first, after).page()?;
+        let slice = domain::sharing::told(app(context)?, &permit(context)?, &self.0, page).await?;
+        Ok(connection(slice, |told| told.shared.id, SharedFact::from))
     }
 
     /// Where the member stands among the levels of a program. Null: there is no such program, or it has no levels.

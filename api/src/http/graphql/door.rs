@@ -75,6 +75,12 @@ pub trait Door: Clone + Send + Sync + 'static {
         bounds.body_bytes
     }
 
+    /// Charges a client for an operation on a socket; else the seconds until its budget holds one. What comes by HTTP is charged
+    /// before it gets here.
+    fn charge(&self, _viewer: &Self::Viewer) -> Result<(), u32> {
+        Ok(())
+    }
+
     /// How much, how long, how often.
     fn bounds(&self) -> Bounds {
         Bounds::of(self.dev())

@@ -76,6 +76,7 @@ impl Trial {
                 clock,
                 ids,
                 verifier,
+                limits: Limits::default(),
             },
             client,
             secret,

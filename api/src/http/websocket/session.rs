@@ -125,6 +125,10 @@ impl<'a, D: Door> Session<'a, D> {
             let message = format!("at most {most} operations run on one socket");
             return Err(Answer::refusal(Code::RateLimited, message, Vec::new(), &id));
         }
+        if let Err(wait) = gate.door.charge(&self.viewer) {
+            let message = format!("the client's budget is used up; there is enough again in {wait} s");
+            return Err(Answer::refusal(Code::RateLimited, message, Vec::new(), &id));
+        }
         let prepared = parameters.prepare(&gate.bounds.document).map_err(|refusal| {
             let message = refusal.to_string();
             Answer::refusal(refusal.code(), message, refusal.positions(), &id)

@@ -431,6 +431,23 @@ async fn a_socket_runs_so_many_operations_and_refuses_the_next() {
 }
 
 #[tokio::test]
+async fn an_operation_of_a_client_that_has_used_up_its_budget_is_refused_and_the_socket_stays() {
+    let served = serve(Toy::new(false)).await;
+    let mut client = served.connect().await;
+    let token = json!({ "authorization": "Bearer good-spent" });
+    client
+        .say(json!({ "type": "connection_init", "payload": token }))
+        .await;
+    assert_eq!(client.hear().await, json!({ "type": "connection_ack" }));
+    for id in ["1", "2"] {
+        client.subscribe(id, "subscription { count(to: 1) }").await;
+        let error = client.hear().await;
+        assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!(id)));
+        assert_eq!(error["payload"][0]["extensions"]["code"], "RATE_LIMITED");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_read_is_cut_off_and_little_is_made_for_it() {
     let mut toy = Toy::new(false);
     toy.bounds.socket.send_within = Duration::from_millis(200);

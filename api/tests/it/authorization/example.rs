@@ -301,6 +301,18 @@ impl Example {
                 carriers: &[Scope::MembersRead],
             },
             Self {
+                field: "Member.consents",
+                document: r#"{ member(employer: "{employer}", externalId: "ada") { consents { given } } }"#,
+                without_employer: None,
+                carriers: &[Scope::MembersRead],
+            },
+            Self {
+                field: "Member.sharing",
+                document: r#"{ member(employer: "{employer}", externalId: "ada") { sharing { nodes { title } } } }"#,
+                without_employer: None,
+                carriers: &[Scope::MembersRead],
+            },
+            Self {
                 field: "Member.progress",
                 document: r#"{ member(employer: "{employer}", externalId: "ada") { progress { earned } } }"#,
                 without_employer: None,

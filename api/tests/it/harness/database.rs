@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 /// Every table of the schema, by name.
-pub const TABLES: [&str; 43] = [
+pub const TABLES: [&str; 46] = [
     "achievement",
     "audit_entry",
     "audit_head",
@@ -17,6 +17,7 @@ pub const TABLES: [&str; 43] = [
     "boost",
     "client",
     "consent",
+    "consent_word",
     "contribution",
     "dead_event",
     "delivery",
