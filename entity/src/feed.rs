@@ -429,27 +429,6 @@ pub async fn list_at(
     Ok(found)
 }
 
-/// The entries at these places of these partners' feeds, in no order; one statement however many.
-pub async fn list_at(
-    connection: &impl ConnectionTrait,
-    wanted: &[(PartnerId, i64)],
-) -> Result<Vec<(PartnerId, Entry)>, DbErr> {
-    let rows = Rows::new()
-        .id("partner_id", wanted.iter().map(|(partner, _)| *partner))
-        .int("position", wanted.iter().map(|(_, position)| *position));
-    let rows: Vec<Row> = Sql::on(connection, COLUMNS)
-        .rows(rows)
-        // A cross join, so that SQLite looks each of them up, whatever its statistics say.
-        .push(" AS wanted CROSS JOIN feed_entry")
-        .push(JOINED)
-        .push("wanted.partner_id AND feed_entry.position = wanted.position")
-        .all(connection)
-        .await?;
-    rows.into_iter()
-        .map(|row| Ok((row.partner_id, row.entry()?)))
-        .collect()
-}
-
 /// The partner's entry of this id.
 /// The entry that the partner means by this id.
 pub async fn find(

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use entity::clock::Clock;
 use entity::db::{Db, Kind};
 use entity::id::Ids;
-use jobs::deliver::Outbound;
 use jobs::wake::Wakes;
 use jobs::{Context, evaluate, retract};
 use sea_orm::DbErr;
@@ -24,13 +23,7 @@ impl Evaluator {
     pub fn new(db: &Db, clock: &Clock) -> Self {
         let ids = Ids::system(clock.clone());
         Self {
-            context: Context::new(
-                db.clone(),
-                clock.clone(),
-                ids,
-                Wakes::new(false),
-                Outbound::default(),
-            ),
+            context: Context::new(db.clone(), clock.clone(), ids, Wakes::new(false)),
         }
     }
 
