@@ -47,7 +47,7 @@ pub struct Promised {
 }
 
 /// What is still to be delivered. That every instant is after 1970 leads SQLite to the index of what is due.
-const PENDING: &str = " AND delivery.delivered_at IS NULL AND delivery.due_at >= 0";
+pub(crate) const PENDING: &str = " AND delivery.delivered_at IS NULL AND delivery.due_at >= 0";
 
 /// Which kinds an endpoint is told of; the underscores are wildcards, and no two kinds differ in nothing else.
 const WANTS: &str = "(endpoint.kinds IS NULL OR endpoint.kinds LIKE '% ' || fresh.kind || ' %')";

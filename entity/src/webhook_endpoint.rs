@@ -8,6 +8,7 @@ use sea_orm::{FromQueryResult, IntoActiveModel, Iterable, QueryOrder};
 
 use crate::clock::Timestamp;
 use crate::db::sql::{Rows, Sql};
+use crate::delivery;
 use crate::feed::FeedEntryKind;
 use crate::id::{PartnerId, WebhookEndpointId};
 use crate::secret::SecretBytes;
@@ -109,6 +110,29 @@ pub async fn list(connection: &impl ConnectionTrait, partner: PartnerId) -> Resu
         .order_by_asc(Column::Id)
         .all(connection)
         .await
+}
+
+/// How all endpoints of the installation stand.
+#[derive(Debug, Clone, Copy, FromQueryResult)]
+pub struct Standing {
+    /// How many are parked.
+    pub parked: i64,
+    /// Since when what has waited longest at the others is due; none: nothing is promised.
+    pub oldest_due: Option<Timestamp>,
+}
+
+/// How all endpoints of the installation stand, for whoever operates it: nothing of a partner is in it.
+pub async fn standing(connection: &impl ConnectionTrait) -> Result<Standing, DbErr> {
+    let standing: Option<Standing> = Sql::on(
+        connection,
+        "SELECT count(endpoint.parked_at) AS parked, min(CASE WHEN endpoint.parked_at IS NULL THEN
+         (SELECT min(delivery.due_at) FROM delivery WHERE delivery.partner_id = endpoint.partner_id AND delivery.endpoint_id = endpoint.id",
+    )
+    .push(delivery::PENDING)
+    .push(") END) AS oldest_due FROM webhook_endpoint AS endpoint WHERE endpoint.deleted_at IS NULL")
+    .one(connection)
+    .await?;
+    standing.ok_or_else(|| DbErr::RecordNotFound("a count has no row".to_owned()))
 }
 
 /// What may be waiting for others who are at it.

@@ -1,7 +1,7 @@
 //! The levels that stand in the database, measured when somebody looks: what waits, and since when. The same in every process on one
 //! database.
 
-use entity::{dead_event, event, feed, retraction};
+use entity::{dead_event, event, feed, retraction, webhook_endpoint};
 use sea_orm::DbErr;
 
 use crate::Context;
@@ -28,6 +28,15 @@ const FEED_ENTRIES: Level = Level::new(
     "Entries written to all feeds since the beginning: the sum of their last positions",
 );
 
+const PARKED: Level = Level::new(
+    "webhook_endpoints_parked",
+    "Webhook endpoints that are not called until their partner resumes them",
+);
+const DELIVERY_AGE: Level = Level::new(
+    "webhook_oldest_due_seconds",
+    "How long the delivery that has waited longest is due, of endpoints that are not parked; 0 when none is",
+);
+
 /// What is counted is counted so far, so that a look costs little however long a queue is.
 const COUNTED_MAX: u32 = 100_000;
 
@@ -46,6 +55,12 @@ pub async fn measure(context: &Context) -> Result<(), DbErr> {
     let dead = i64::try_from(dead_event::count(connection).await?).unwrap_or(i64::MAX);
     metrics.level(&DEAD_EVENTS, [], number(dead));
     metrics.level(&FEED_ENTRIES, [], number(feed::written(connection).await?));
+    let standing = webhook_endpoint::standing(connection).await?;
+    metrics.level(&PARKED, [], number(standing.parked));
+    let late = standing
+        .oldest_due
+        .map_or(0, |due| now.saturating_sub(due.0).max(0));
+    metrics.level(&DELIVERY_AGE, [], number(late) / 1e6);
     Ok(())
 }
 

@@ -14,7 +14,9 @@ use entity::webhook_endpoint::{self, Busy, Model, Settings, write_kinds};
 use jobs::deliver::egress::address::Refused;
 use jobs::deliver::{claim, settle, webhook};
 use sea_orm::ConnectionTrait;
+use serde_json::json;
 
+use super::audit::{self, What};
 use super::feed::partner;
 use super::{Error, Fault, FaultCode, Outcome, require_none, retrying};
 use crate::app::App;
@@ -64,7 +66,7 @@ pub async fn create(
     let partner = partner(&permit)?;
     let settings = check(app, wanted)?;
     let secret = new_secret(app);
-    let txn = app.db.write_txn().await?;
+    let txn = audit::Change::begin(app, &permit).await?;
     // Held to the end: no entry falls between the look at the feed and the endpoint.
     feed::lock(&*txn, partner).await?;
     if webhook_endpoint::list(&*txn, partner).await?.len() >= ENDPOINTS_MAX {
@@ -89,7 +91,7 @@ pub async fn create(
         deleted_at: None,
     };
     webhook_endpoint::insert(&*txn, endpoint.clone()).await?;
-    txn.commit().await?;
+    txn.commit(app, None, What::made(&endpoint)).await?;
     Ok(WithSecret {
         endpoint,
         secret: webhook::secret_text(&secret),
@@ -115,21 +117,21 @@ pub async fn update(
     change: Change,
 ) -> Outcome<Model> {
     let partner = partner(&permit)?;
-    let txn = app.db.write_txn().await?;
+    let txn = audit::Change::begin(app, &permit).await?;
     let before = lock(&*txn, partner, endpoint).await?;
     let kinds = match change.kinds {
         Some(kinds) => kinds,
         None => before.kinds.as_deref().map(webhook_endpoint::read_kinds),
     };
     let wanted = Wanted {
-        url: change.url.unwrap_or(before.url),
-        description: change.description.unwrap_or(before.description),
+        url: change.url.unwrap_or_else(|| before.url.clone()),
+        description: change.description.unwrap_or_else(|| before.description.clone()),
         kinds,
     };
     let key = (partner, before.id);
     webhook_endpoint::update(&*txn, key, check(app, wanted)?).await?;
     let endpoint = reread(&*txn, key).await?;
-    txn.commit().await?;
+    txn.commit(app, None, What::changed(&before, &endpoint)).await?;
     Ok(endpoint)
 }
 
@@ -140,10 +142,14 @@ pub async fn delete(
     endpoint: &str,
 ) -> Outcome<WebhookEndpointId> {
     let partner = partner(&permit)?;
-    let txn = app.db.write_txn().await?;
+    let txn = audit::Change::begin(app, &permit).await?;
     let endpoint = lock(&*txn, partner, endpoint).await?;
     webhook_endpoint::delete(&*txn, (partner, endpoint.id), now(app)).await?;
-    txn.commit().await?;
+    let gone = Model {
+        deleted_at: Some(now(app)),
+        ..endpoint.clone()
+    };
+    txn.commit(app, None, What::changed(&endpoint, &gone)).await?;
     Ok(endpoint.id)
 }
 
@@ -157,12 +163,12 @@ pub async fn rotate_secret(
     let secret = new_secret(app);
     let until = app.clock.now().checked_add_signed(OVERLAP);
     let until = until.ok_or(Error::Internal("the clock is at its end"))?;
-    let txn = app.db.write_txn().await?;
-    let endpoint = lock(&*txn, partner, endpoint).await?;
-    let key = (partner, endpoint.id);
+    let txn = audit::Change::begin(app, &permit).await?;
+    let before = lock(&*txn, partner, endpoint).await?;
+    let key = (partner, before.id);
     webhook_endpoint::rotate_secret(&*txn, key, SecretBytes::new(secret), until.into()).await?;
     let endpoint = reread(&*txn, key).await?;
-    txn.commit().await?;
+    txn.commit(app, None, What::changed(&before, &endpoint)).await?;
     Ok(WithSecret {
         endpoint,
         secret: webhook::secret_text(&secret),
@@ -177,8 +183,9 @@ pub async fn resume(
 ) -> Outcome<Model> {
     let partner = partner(&permit)?;
     let resumed = retrying(|| async {
-        let txn = app.db.write_txn().await?;
+        let txn = audit::Change::begin(app, &permit).await?;
         let mut row = lock(&*txn, partner, endpoint).await?;
+        let before = row.clone();
         row.failures = 0;
         row.failing_since = None;
         row.closed_until = None;
@@ -186,7 +193,7 @@ pub async fn resume(
         row.parked_because = None;
         webhook_endpoint::put_standing(&*txn, std::slice::from_ref(&row)).await?;
         delivery::make_due(&*txn, (partner, row.id), now(app)).await?;
-        txn.commit().await?;
+        txn.commit(app, None, What::changed(&before, &row)).await?;
         Ok(row)
     })
     .await?;
@@ -226,7 +233,7 @@ pub async fn send_again(app: &App, permit: Permit<access::ReplayWebhooks>, wante
         .map(|entries| named(entries, &mut faults));
     require_none(faults)?;
     let count = retrying(|| async {
-        let txn = app.db.write_txn().await?;
+        let txn = audit::Change::begin(app, &permit).await?;
         let row = lock(&*txn, partner, &wanted.endpoint).await?;
         let head = feed::head(&*txn, partner).await?;
         let positions = match &entries {
@@ -249,7 +256,12 @@ pub async fn send_again(app: &App, permit: Permit<access::ReplayWebhooks>, wante
         } else {
             replay::replay(&*txn, key, &range, now(app)).await?
         };
-        txn.commit().await?;
+        let replayed = json!({
+            "from": range.from, "to": range.to, "entries": entries.as_ref().map(Vec::len), "failedOnly": wanted.failed_only,
+            "deliveries": count,
+        });
+        txn.commit(app, None, What::other(row.id.to_string(), None, Some(replayed)))
+            .await?;
         Ok(count)
     })
     .await?;

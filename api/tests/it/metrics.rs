@@ -55,6 +55,8 @@ async fn what_happens_is_counted_and_what_waits_is_measured(app: &TestApp) {
             "plaudit_queue_events 1.0",
             "plaudit_queue_oldest_seconds 90.0",
             "plaudit_feed_entries_written 0.0",
+            "plaudit_webhook_endpoints_parked 0.0",
+            "plaudit_webhook_oldest_due_seconds 0.0",
             "plaudit_database_up 1.0",
             "plaudit_duties_failing 0.0",
             "plaudit_sockets_open 0.0",

@@ -11,11 +11,14 @@ use sea_orm::DbErr;
 use super::backoff::{self, Scale};
 use super::egress::{Answer, CallError};
 use crate::Context;
+use crate::metrics::Count;
 
 /// How much of an answer is kept, in bytes.
 const KEPT: usize = 1_024;
 /// The status by which an endpoint says that it is gone for good.
 const GONE: u16 = 410;
+
+const CALLS: Count = Count::new("webhook_calls", "Calls of webhook endpoints, by outcome");
 
 /// What a call has shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +111,16 @@ pub async fn write(context: &Context, finished: Vec<Finished>) -> Result<(), DbE
         delivery::hasten(&*txn, &recovered, now.into()).await?;
     }
     txn.commit().await?;
+    let of = |is_delivered: bool| {
+        let those = finished
+            .iter()
+            .filter(|one| one.delivered_at.is_some() == is_delivered);
+        those.count()
+    };
+    context
+        .metrics
+        .count(&CALLS, [("outcome", "delivered")], of(true));
+    context.metrics.count(&CALLS, [("outcome", "failed")], of(false));
     if lost > 0 {
         tracing::warn!(
             calls = lost,

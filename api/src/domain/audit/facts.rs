@@ -1,8 +1,10 @@
 //! What the audit log says of each noun: its public fields. No secret, and of a member nothing but its id.
 
+use aws_lc_rs::digest;
 use entity::clock::Timestamp;
 use entity::{
     boost, client, employer, event_type, grant, incentive, level, partner, program, redemption, reward,
+    webhook_endpoint,
 };
 use serde_json::{Value, json};
 
@@ -45,6 +47,24 @@ impl Noun for partner::Model {
 
     fn facts(&self) -> Value {
         json!({"key": self.key, "name": self.name})
+    }
+}
+
+impl Noun for webhook_endpoint::Model {
+    fn subject(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn facts(&self) -> Value {
+        // Addresses of webhooks hold tokens at times: the log shows that one has changed, not what it is.
+        let digest = digest::digest(&digest::SHA256, self.url.as_bytes());
+        let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        json!({
+            "partner": self.partner_id.to_string(), "urlSha256": hex, "description": self.description,
+            "kinds": self.kinds.as_deref().map(|kinds| kinds.split_whitespace().collect::<Vec<_>>()),
+            "previousSecretUntil": maybe(self.previous_secret_until), "parkedAt": maybe(self.parked_at),
+            "deletedAt": maybe(self.deleted_at),
+        })
     }
 }
 
