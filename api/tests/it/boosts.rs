@@ -137,6 +137,7 @@ async fn a_boost_that_makes_no_sense_is_refused(app: &TestApp) {
         .fault("createBoost", elsewhere, "boost { key }")
         .await;
     assert_eq!(fault, ("NOT_FOUND".to_owned(), "program".to_owned()));
+    assert_eq!(app.row_counts().await, before);
     world
         .change_program("endProgram", json!({"program": "wellbeing"}))
         .await;
@@ -145,7 +146,7 @@ async fn a_boost_that_makes_no_sense_is_refused(app: &TestApp) {
         .fault("createBoost", double(), "boost { key }")
         .await;
     assert_eq!(fault, ("INVALID_STATE".to_owned(), "program".to_owned()));
-    assert_eq!(app.row_counts().await, before);
+    assert_eq!(app.count("SELECT count(*) AS count FROM boost").await, 0);
 }
 
 async fn whoever_keeps_the_programs_in_memory_is_told_of_a_boost(app: &TestApp) {

@@ -20,10 +20,12 @@ use api::auth::token::{Grant, issue};
 use api::auth::viewer::Party;
 use api::http::limit::Rate;
 use axum::Router;
+use axum::body::Body;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::clock::Clock;
 use entity::db::Db;
 use entity::id::Ids;
+use http::Request;
 use jobs::deliver::Outbound;
 use jobs::deliver::backoff::Scale;
 use sea_orm::ConnectionTrait;
@@ -139,6 +141,18 @@ impl TestApp {
         let never = CancellationToken::new();
         let delivering = jobs::deliver::drain(&self.app.jobs, &never);
         tokio::time::timeout(DEADLINE, delivering).await.unwrap().unwrap();
+    }
+
+    /// What operators see of this process.
+    pub async fn metrics(&self) -> String {
+        let request = Request::get("/metrics").body(Body::empty()).unwrap();
+        let router = api::http::metrics::router(&self.app);
+        let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX)
+            .await
+            .unwrap();
+        String::from_utf8(body.to_vec()).unwrap()
     }
 
     /// Sets the clock.

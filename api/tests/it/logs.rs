@@ -1,5 +1,7 @@
 //! No word of a member reaches a log or somebody else's answer, whatever went right or wrong.
 
+mod canaries;
+
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,6 +16,27 @@ on_both!(nothing_of_a_member_is_logged_or_told_to_others);
 /// Everything that is logged, in memory.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        String::from_utf8(bytes).unwrap()
+    }
+}
+
+/// Captures everything that is logged as long as the guard lives: the test runs on this thread alone, and so does all that it starts.
+fn captured() -> (Log, tracing::subscriber::DefaultGuard) {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(
+            "warn,api=trace,jobs=trace,entity=trace,migration=trace,sea_orm=debug,sqlx=debug",
+        ))
+        .with_writer(log.clone())
+        .with_ansi(false)
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    (log, guard)
+}
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -51,16 +74,7 @@ const CANARIES: [&str; 9] = [
 ];
 
 async fn nothing_of_a_member_is_logged_or_told_to_others(app: &TestApp) {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(
-            "warn,api=trace,jobs=trace,entity=trace,migration=trace,sea_orm=debug,sqlx=debug",
-        ))
-        .with_writer(log.clone())
-        .with_ansi(false)
-        .finish();
-    // The test runs on this thread alone, and so does everything it starts.
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = captured();
     let world = World::new(app).await;
     world
         .incentive(incentive_input(
@@ -154,8 +168,7 @@ async fn nothing_of_a_member_is_logged_or_told_to_others(app: &TestApp) {
             );
         }
     }
-    let bytes = log.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let text = String::from_utf8(bytes).unwrap();
+    let text = log.text();
     assert!(
         text.contains("an incentive could not judge a member"),
         "nothing was captured: {text}"

@@ -11,17 +11,6 @@ on_both!(
     nothing_of_a_member_a_tenant_or_a_token_is_told,
 );
 
-async fn metrics(app: &TestApp) -> String {
-    let request = Request::get("/metrics").body(Body::empty()).unwrap();
-    let router = api::http::metrics::router(&app.app);
-    let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
-    assert_eq!(response.status(), 200);
-    let body = axum::body::to_bytes(response.into_body(), usize::MAX)
-        .await
-        .unwrap();
-    String::from_utf8(body.to_vec()).unwrap()
-}
-
 fn assert_tells(text: &str, lines: &[&str]) {
     for line in lines {
         assert!(text.lines().any(|told| told == *line), "{line} is not in\n{text}");
@@ -47,7 +36,7 @@ async fn what_happens_is_counted_and_what_waits_is_measured(app: &TestApp) {
     world.backend().record(sent.map(serde_json::Value::from)).await;
     app.pass(chrono::TimeDelta::seconds(90));
     assert_tells(
-        &metrics(app).await,
+        &app.metrics().await,
         &[
             "plaudit_events_total{result=\"accepted\"} 1",
             "plaudit_events_total{result=\"duplicate\"} 1",
@@ -65,7 +54,7 @@ async fn what_happens_is_counted_and_what_waits_is_measured(app: &TestApp) {
     app.run_jobs().await;
     app.anonymous().ask("{ viewer { kind } }", json!({})).await;
     assert_tells(
-        &metrics(app).await,
+        &app.metrics().await,
         &[
             "plaudit_events_evaluated_total 1",
             "plaudit_achievements_total{change=\"earned\"} 1",
@@ -97,7 +86,7 @@ async fn nothing_of_a_member_a_tenant_or_a_token_is_told(app: &TestApp) {
         let request = Request::get(address).header("authorization", format!("Bearer {token}"));
         world.backend().send(request.body(Body::empty()).unwrap()).await;
     }
-    let text = metrics(app).await;
+    let text = app.metrics().await;
     assert_tells(
         &text,
         &["plaudit_requests_total{door=\"other\",status=\"404\"} 1"],

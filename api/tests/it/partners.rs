@@ -7,7 +7,6 @@ use api::auth::scope::ScopeSet;
 use api::auth::viewer::Party;
 use api::graphql::loader::Nouns;
 use async_graphql::Request;
-use async_graphql::dataloader::DataLoader;
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
     BaseType, ServiceDocument, Type, TypeDefinition, TypeKind, TypeSystemDefinition,
@@ -88,12 +87,9 @@ async fn everything(app: &TestApp, partner: PartnerId) -> Value {
     let token = app.token(Party::Partner(partner), SCOPES);
     let viewer = app.app.verifier.authenticate(&token, app.now()).unwrap();
     // Past the door, which does not let anybody ask for all at once.
-    let nouns = Nouns {
-        db: app.app.db.clone(),
-    };
     let request = Request::new(query.clone())
         .data(Arc::clone(&viewer))
-        .data(DataLoader::new(nouns, tokio::spawn));
+        .data(Nouns::loaders(app.app.db.clone()));
     let answer = app.app.schema().execute(request).await;
     let answer = serde_json::to_value(&answer).unwrap();
     assert!(answer.get("errors").is_none(), "{query}\n{answer:#}");

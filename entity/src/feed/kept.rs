@@ -8,6 +8,7 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use crate::clock::Timestamp;
 use crate::db::sql::Sql;
 use crate::id::{FeedEntryId, PartnerId};
+use crate::partner;
 
 /// Which positions of a feed there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromQueryResult)]
@@ -56,14 +57,14 @@ pub struct Place {
     pub id: FeedEntryId,
 }
 
-/// The places from one position to another, in order, at most `limit`.
+/// The places from one position to another, in order, at most `limit`, with the ids by which the partner knows the entries.
 pub async fn list_places(
     connection: &impl ConnectionTrait,
     partner: PartnerId,
     (from, to): (i64, i64),
     limit: u64,
 ) -> Result<Vec<Place>, DbErr> {
-    Sql::on(
+    let mut places: Vec<Place> = Sql::on(
         connection,
         "SELECT position, id FROM feed_entry WHERE partner_id = ",
     )
@@ -75,7 +76,12 @@ pub async fn list_places(
     .push(" ORDER BY position LIMIT ")
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .all(connection)
-    .await
+    .await?;
+    let ids = partner::pairwise_ids(connection, partner).await?;
+    for place in &mut places {
+        place.id = ids.shown(place.id)?;
+    }
+    Ok(places)
 }
 
 /// The partners whose oldest entry was recorded before an instant, by the clock of the entry's employer: a sandbox's is ahead.

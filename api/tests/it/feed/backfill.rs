@@ -1,5 +1,8 @@
 //! What a partner is told of what was achieved before it was granted a program.
 
+use std::collections::BTreeSet;
+
+use entity::id::AchievementId;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -47,6 +50,21 @@ async fn told(partner: &Caller<'_>) -> Vec<String> {
         }
         after = page["endCursor"].clone();
     }
+}
+
+/// The ids by which the partner "gym" knows achievements.
+async fn known_to_gym(app: &TestApp, ids: &[String]) -> Vec<String> {
+    let db = app.app.db.read();
+    let gym = entity::partner::find_by_key(db, "gym").await.unwrap().unwrap();
+    let known = entity::partner::pairwise_ids(db, gym.id).await.unwrap();
+    ids.iter()
+        .map(|id| {
+            known
+                .shown(id.parse::<AchievementId>().unwrap())
+                .unwrap()
+                .to_string()
+        })
+        .collect()
 }
 
 /// The partner "gym", whose grant was revoked before anything was achieved.
@@ -137,7 +155,7 @@ async fn a_partner_is_told_of_what_stands_and_is_shared_and_of_nothing_else(app:
         let ids = nodes.filter(|node| node["status"] == "EARNED");
         standing.extend(ids.map(|node| node["id"].as_str().unwrap().to_owned()));
     }
-    assert_eq!(told(&gym).await, standing);
+    assert_eq!(told(&gym).await, known_to_gym(app, &standing).await);
     // From then on it hears by itself, of revocations too.
     earn(&world, "ada", "more", 1).await;
     world.took_back(&["later-0"]).await;
@@ -212,7 +230,8 @@ async fn a_back_fill_goes_on_where_another_process_has_left_it(app: &TestApp) {
         json!({"state": "DONE", "done": 603, "told": 603})
     );
     let told = told(&gym).await;
-    assert_eq!((told.len(), told.is_sorted()), (603, true));
+    let once: BTreeSet<&String> = told.iter().collect();
+    assert_eq!((told.len(), once.len()), (603, 603));
 }
 
 async fn a_revoked_grant_stops_it(app: &TestApp) {
