@@ -8,6 +8,7 @@ pub mod health;
 pub mod limit;
 pub mod metrics;
 pub mod oauth;
+pub mod plain;
 pub mod points;
 pub mod problem;
 pub mod sockets;

@@ -1,4 +1,4 @@
-//! Redemptions: rewards that members ask for ([`redeem`]), and what becomes of it.
+//! Redemptions: rewards that members ask for ([`redeem()`]), and what becomes of it.
 //!
 //! Locks are taken in one order by all: the row of the idempotency key, the member, the stock of the reward, the heads of the feeds.
 //! What is decided under them is decided once: whoever comes second is answered, and nothing is taken twice.

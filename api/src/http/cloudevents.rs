@@ -20,9 +20,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::graphql::errors::Code;
-use super::problem;
+use super::{plain, problem};
 use crate::app::App;
-use crate::auth::{access, bearer};
+use crate::auth::access;
 use crate::domain::{self, Fault, tenant};
 use crate::graphql::scalar::parse_zone;
 use crate::intake::check::Candidate;
@@ -68,21 +68,14 @@ impl From<domain::Error> for Refused {
                     .next()
                     .map_or_else(String::new, |fault| fault.message),
             ),
-            domain::Error::Busy => Self::coded(
-                Code::Unavailable,
-                "more is under way than can be taken; try again",
-            ),
-            domain::Error::Db(error)
-                if entity::db::is_unavailable(&error) || entity::db::is_retryable(&error) =>
-            {
-                Self::coded(Code::Unavailable, "the database is away; try again")
-            }
-            error => {
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::error!(error = %error, source, "events could not be taken");
-                Self::coded(Code::Internal, "internal error")
-            }
+            error => plain::failed(error, "events").into(),
         }
+    }
+}
+
+impl From<plain::Refused> for Refused {
+    fn from(plain::Refused(code, message): plain::Refused) -> Self {
+        Self::coded(code, message)
     }
 }
 
@@ -108,17 +101,7 @@ async fn take(
     headers: &HeaderMap,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<Vec<ItemResult>, Refused> {
-    let unauthenticated = || Refused::coded(Code::Unauthenticated, super::graphql::errors::UNAUTHENTICATED);
-    let token = bearer::token(headers)
-        .map_err(|_| unauthenticated())?
-        .ok_or_else(unauthenticated)?;
-    let viewer = app
-        .verifier
-        .authenticate(token, app.clock.now())
-        .map_err(|_| unauthenticated())?;
-    let permit = viewer
-        .permit::<access::RecordEvents>()
-        .map_err(|denied| Refused::coded(Code::Forbidden, denied.to_string()))?;
+    let (_, permit) = plain::admit::<access::RecordEvents>(app, headers)?;
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             let message = format!("the body is longer than {BODY_MAX} bytes");

@@ -22,11 +22,11 @@ use serde_json::json;
 use tower_http::compression::CompressionLayer;
 
 use super::graphql::REQUEST_ID;
-use super::graphql::errors::{CURSOR_EXPIRED, Code, UNAUTHENTICATED};
-use super::problem;
+use super::graphql::errors::{CURSOR_EXPIRED, Code};
+use super::{plain, problem};
 use crate::app::App;
+use crate::auth::access;
 use crate::auth::viewer::Viewer;
-use crate::auth::{access, bearer};
 use crate::domain::{self, Oldest};
 
 /// The addresses.
@@ -55,8 +55,14 @@ struct Range {
 
 /// Why there is no file.
 enum Refused {
-    Coded(Code, String),
+    Plainly(plain::Refused),
     Expired(Oldest),
+}
+
+impl From<plain::Refused> for Refused {
+    fn from(refused: plain::Refused) -> Self {
+        Self::Plainly(refused)
+    }
 }
 
 impl From<domain::Error> for Refused {
@@ -64,19 +70,10 @@ impl From<domain::Error> for Refused {
         match error {
             domain::Error::Refused(faults) => {
                 let message = faults.into_iter().next().map(|fault| fault.message);
-                Self::Coded(Code::BadUserInput, message.unwrap_or_default())
+                bad(&message.unwrap_or_default())
             }
             domain::Error::Expired(oldest) => Self::Expired(oldest),
-            domain::Error::Db(error)
-                if entity::db::is_unavailable(&error) || entity::db::is_retryable(&error) =>
-            {
-                Self::Coded(Code::Unavailable, "the database is away; try again".to_owned())
-            }
-            error => {
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::error!(error = %error, source, "a feed could not be read");
-                Self::Coded(Code::Internal, "internal error".to_owned())
-            }
+            error => Self::Plainly(plain::failed(error, "a feed")),
         }
     }
 }
@@ -90,7 +87,7 @@ async fn answer(
     let request_id = app.ids.text();
     let mut response = match open(&app, query.ok(), &headers, format).await {
         Ok((sending, to)) => file(sending, to, &request_id),
-        Err(Refused::Coded(code, message)) => problem::coded(code, &message, &request_id),
+        Err(Refused::Plainly(plain::Refused(code, message))) => problem::coded(code, &message, &request_id),
         Err(Refused::Expired(oldest)) => {
             let extensions = json!({
                 "code": Code::CursorExpired.as_str(), "requestId": request_id,
@@ -106,6 +103,10 @@ async fn answer(
     response
 }
 
+fn bad(message: &str) -> Refused {
+    Refused::Plainly(plain::Refused(Code::BadUserInput, message.to_owned()))
+}
+
 /// Finds out who asks, and whether what is asked for is there.
 async fn open(
     app: &Arc<App>,
@@ -113,19 +114,8 @@ async fn open(
     headers: &HeaderMap,
     format: Format,
 ) -> Result<(Sending, i64), Refused> {
-    let unauthenticated = || Refused::Coded(Code::Unauthenticated, UNAUTHENTICATED.to_owned());
-    let token = bearer::token(headers)
-        .map_err(|_| unauthenticated())?
-        .ok_or_else(unauthenticated)?;
-    let viewer = app
-        .verifier
-        .authenticate(token, app.clock.now())
-        .map_err(|_| unauthenticated())?;
-    let permit = viewer
-        .permit::<access::ReadFeed>()
-        .map_err(|denied| Refused::Coded(Code::Forbidden, denied.to_string()))?;
+    let (viewer, permit) = plain::admit::<access::ReadFeed>(app, headers)?;
     let partner = domain::feed::partner(&permit)?;
-    let bad = |message: &str| Refused::Coded(Code::BadUserInput, message.to_owned());
     let Some(Query(Range { from, to })) = range else {
         return Err(bad(
             "`from` and `to` are positions, and there is nothing else to ask for",

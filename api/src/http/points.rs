@@ -21,9 +21,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use super::graphql::errors::Code;
-use super::problem;
+use super::{plain, problem};
 use crate::app::App;
-use crate::auth::{access, bearer};
+use crate::auth::access;
 use crate::domain;
 
 /// The address.
@@ -35,29 +35,22 @@ pub fn router(app: Arc<App>) -> Router {
 
 /// Why there is no answer.
 enum Refused {
-    Coded(Code, String),
+    Plainly(plain::Refused),
     /// No such member, or one that this token may not see.
     Unknown,
+}
+
+impl From<plain::Refused> for Refused {
+    fn from(refused: plain::Refused) -> Self {
+        Self::Plainly(refused)
+    }
 }
 
 impl From<domain::Error> for Refused {
     fn from(error: domain::Error) -> Self {
         match error {
-            domain::Error::Refused(_) | domain::Error::Expired(_) => Self::Unknown,
-            domain::Error::Busy => Self::Coded(
-                Code::Unavailable,
-                "more is under way than can be taken; try again".to_owned(),
-            ),
-            domain::Error::Db(error)
-                if entity::db::is_unavailable(&error) || entity::db::is_retryable(&error) =>
-            {
-                Self::Coded(Code::Unavailable, "the database is away; try again".to_owned())
-            }
-            error => {
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::error!(error = %error, source, "points could not be read");
-                Self::Coded(Code::Internal, "internal error".to_owned())
-            }
+            domain::Error::Refused(_) => Self::Unknown,
+            error => Self::Plainly(plain::failed(error, "points")),
         }
     }
 }
@@ -71,7 +64,7 @@ async fn answer(
     let external_id = path.map(|Path(external_id)| external_id);
     let mut response = match read(&app, external_id.ok(), &headers).await {
         Ok(body) => shown(&body, &headers, &request_id),
-        Err(Refused::Coded(code, message)) => problem::coded(code, &message, &request_id),
+        Err(Refused::Plainly(plain::Refused(code, message))) => problem::coded(code, &message, &request_id),
         Err(Refused::Unknown) => {
             let message = "there is no such member";
             problem::refuse(StatusCode::NOT_FOUND, Code::BadUserInput, message, &request_id)
@@ -85,20 +78,7 @@ async fn answer(
 
 /// The body for the member of this external id; an address that is no text names nobody.
 async fn read(app: &App, external_id: Option<String>, headers: &HeaderMap) -> Result<Value, Refused> {
-    let unauthenticated = || {
-        let message = super::graphql::errors::UNAUTHENTICATED;
-        Refused::Coded(Code::Unauthenticated, message.to_owned())
-    };
-    let token = bearer::token(headers)
-        .map_err(|_| unauthenticated())?
-        .ok_or_else(unauthenticated)?;
-    let viewer = app
-        .verifier
-        .authenticate(token, app.clock.now())
-        .map_err(|_| unauthenticated())?;
-    let permit = viewer
-        .permit::<access::ReadMemberPoints>()
-        .map_err(|denied| Refused::Coded(Code::Forbidden, denied.to_string()))?;
+    let (_, permit) = plain::admit::<access::ReadMemberPoints>(app, headers)?;
     let external_id = external_id.ok_or(Refused::Unknown)?;
     let balances = domain::points::find(app, &permit, &external_id)
         .await?
