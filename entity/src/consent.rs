@@ -58,17 +58,7 @@ pub async fn record(connection: &impl ConnectionTrait, consents: &[Consent]) -> 
         if consents.is_empty() {
             continue;
         }
-        let rows = Rows::new()
-            .id("employer_id", consents.iter().map(|consent| consent.employer_id))
-            .id("member_id", consents.iter().map(|consent| consent.member_id))
-            .text("purpose", consents.iter().map(|consent| consent.purpose.as_str()))
-            .id_or_null("partner_id", consents.iter().map(|consent| consent.partner_id))
-            .bool("given", consents.iter().map(|consent| consent.given))
-            .text_or_null("wording", consents.iter().map(|consent| consent.wording.clone()))
-            .int(
-                "recorded_at",
-                consents.iter().map(|consent| consent.recorded_at.0),
-            );
+        let rows = rows(consents.iter().copied());
         Sql::on(
             connection,
             "INSERT INTO consent (employer_id, member_id, purpose, partner_id, given, wording, recorded_at)
@@ -85,6 +75,18 @@ pub async fn record(connection: &impl ConnectionTrait, consents: &[Consent]) -> 
         .await?;
     }
     remember(connection, consents).await
+}
+
+fn rows<'a>(consents: impl Iterator<Item = &'a Consent> + Clone) -> Rows {
+    let of = || consents.clone();
+    Rows::new()
+        .id("employer_id", of().map(|consent| consent.employer_id))
+        .id("member_id", of().map(|consent| consent.member_id))
+        .text("purpose", of().map(|consent| consent.purpose.as_str()))
+        .id_or_null("partner_id", of().map(|consent| consent.partner_id))
+        .bool("given", of().map(|consent| consent.given))
+        .text_or_null("wording", of().map(|consent| consent.wording.clone()))
+        .int("recorded_at", of().map(|consent| consent.recorded_at.0))
 }
 
 #[derive(FromQueryResult)]
@@ -125,18 +127,7 @@ async fn remember(connection: &impl ConnectionTrait, consents: &[Consent]) -> Re
             *number
         })
         .collect();
-    let rows = Rows::new()
-        .id("employer_id", consents.iter().map(|consent| consent.employer_id))
-        .id("member_id", consents.iter().map(|consent| consent.member_id))
-        .int("number", numbers)
-        .text("purpose", consents.iter().map(|consent| consent.purpose.as_str()))
-        .id_or_null("partner_id", consents.iter().map(|consent| consent.partner_id))
-        .bool("given", consents.iter().map(|consent| consent.given))
-        .text_or_null("wording", consents.iter().map(|consent| consent.wording.clone()))
-        .int(
-            "recorded_at",
-            consents.iter().map(|consent| consent.recorded_at.0),
-        );
+    let rows = rows(consents.iter()).int("number", numbers);
     Sql::on(
         connection,
         "INSERT INTO consent_word (employer_id, member_id, number, purpose, partner_id, given, wording, recorded_at)

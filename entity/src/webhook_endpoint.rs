@@ -123,15 +123,14 @@ pub struct Standing {
 
 /// How all endpoints of the installation stand, for whoever operates it: nothing of a partner is in it.
 pub async fn standing(connection: &impl ConnectionTrait) -> Result<Standing, DbErr> {
-    let standing: Option<Standing> = Sql::on(
+    let statement = Sql::on(
         connection,
-        "SELECT count(endpoint.parked_at) AS parked, min(CASE WHEN endpoint.parked_at IS NULL THEN
-         (SELECT min(delivery.due_at) FROM delivery WHERE delivery.partner_id = endpoint.partner_id AND delivery.endpoint_id = endpoint.id",
-    )
-    .push(delivery::PENDING)
-    .push(") END) AS oldest_due FROM webhook_endpoint AS endpoint WHERE endpoint.deleted_at IS NULL")
-    .one(connection)
-    .await?;
+        "SELECT count(endpoint.parked_at) AS parked, min(CASE WHEN endpoint.parked_at IS NULL THEN ",
+    );
+    let standing: Option<Standing> = first_due(statement)
+        .push(" END) AS oldest_due FROM webhook_endpoint AS endpoint WHERE endpoint.deleted_at IS NULL")
+        .one(connection)
+        .await?;
     standing.ok_or_else(|| DbErr::RecordNotFound("a count has no row".to_owned()))
 }
 
@@ -274,22 +273,43 @@ pub struct Waiting {
     pub id: WebhookEndpointId,
     /// It is not called before then.
     pub closed_until: Option<Timestamp>,
+    /// How many calls in a row have failed.
+    pub failures: i64,
     /// When the first of its deliveries is due.
     pub due_at: Timestamp,
+    /// How many of its deliveries somebody is at.
+    pub under_way: i64,
 }
 
-/// The endpoints that have something to be delivered, in no order: each looked up in the index of what is due.
-pub async fn list_waiting(connection: &impl ConnectionTrait) -> Result<Vec<Waiting>, DbErr> {
-    Sql::on(
+/// When the first of an endpoint's deliveries is due: looked up in the index of what is due.
+fn first_due(statement: Sql) -> Sql {
+    statement
+        .push(
+            "(SELECT min(delivery.due_at) FROM delivery WHERE delivery.partner_id = endpoint.partner_id
+              AND delivery.endpoint_id = endpoint.id",
+        )
+        .push(delivery::PENDING)
+        .push(")")
+}
+
+/// The endpoints that have something to be delivered, in no order.
+pub async fn list_waiting(connection: &impl ConnectionTrait, now: Timestamp) -> Result<Vec<Waiting>, DbErr> {
+    let statement = Sql::on(
         connection,
-        "SELECT * FROM (SELECT endpoint.partner_id, endpoint.id, endpoint.closed_until,
-           (SELECT min(delivery.due_at) FROM delivery WHERE delivery.partner_id = endpoint.partner_id
-            AND delivery.endpoint_id = endpoint.id AND delivery.delivered_at IS NULL) AS due_at
-         FROM webhook_endpoint AS endpoint WHERE endpoint.parked_at IS NULL AND endpoint.deleted_at IS NULL) AS looked_up
-         WHERE due_at IS NOT NULL",
-    )
-    .all(connection)
-    .await
+        "SELECT * FROM (SELECT endpoint.partner_id, endpoint.id, endpoint.closed_until, endpoint.failures, ",
+    );
+    first_due(statement)
+        .push(
+            " AS due_at, (SELECT count(*) FROM delivery WHERE delivery.partner_id = endpoint.partner_id
+              AND delivery.endpoint_id = endpoint.id AND delivery.lease IS NOT NULL AND delivery.due_at > ",
+        )
+        .bind(now)
+        .push(
+            ") AS under_way FROM webhook_endpoint AS endpoint WHERE endpoint.parked_at IS NULL AND endpoint.deleted_at IS NULL)
+             AS looked_up WHERE due_at IS NOT NULL",
+        )
+        .all(connection)
+        .await
 }
 
 /// Deletes the rows of deleted endpoints of which nothing is left.

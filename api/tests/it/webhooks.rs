@@ -12,6 +12,7 @@ use crate::harness::{Caller, Receiver, TestApp, World, event, incentive_input};
 on_both!(
     an_entry_is_posted_as_the_feed_shows_it_and_signed,
     an_endpoint_is_told_of_its_kinds_from_its_creation_on,
+    while_an_endpoint_has_all_the_calls_it_may_nobody_looks_for_more,
     after_a_rotation_both_secrets_sign_for_a_day,
     entries_are_sent_again_by_range_and_by_id,
     what_was_delivered_can_be_looked_at_for_a_month,
@@ -126,6 +127,20 @@ async fn an_entry_is_posted_as_the_feed_shows_it_and_signed(app: &TestApp) {
     app.deliver().await;
     assert_eq!(receiver.calls().len(), 1);
     assert!(!shown.to_string().contains("whsec_"));
+}
+
+async fn while_an_endpoint_has_all_the_calls_it_may_nobody_looks_for_more(app: &TestApp) {
+    let world = world(app).await;
+    endpoint(&world, "https://partner.example/").await;
+    entries(&world, 20..26).await;
+    let take = async || jobs::deliver::claim::take(&app.app.jobs, 512).await.unwrap();
+    assert_eq!(take().await.calls.len(), 4);
+    // The two that are left are due, and wait for the end of a call, not for the next moment.
+    let second = take().await;
+    assert_eq!((second.calls.len(), second.next), (0, None));
+    // Where nobody ends them, their leases do.
+    app.pass(chrono::TimeDelta::seconds(31));
+    assert_eq!(take().await.calls.len(), 4);
 }
 
 async fn an_endpoint_is_told_of_its_kinds_from_its_creation_on(app: &TestApp) {

@@ -82,7 +82,9 @@ pub async fn take(context: &Context, room: usize) -> Result<Claimed, DbErr> {
         return Ok(Claimed::default());
     }
     // A look first: most of the time nothing is due, and a look keeps nobody waiting.
-    let waiting = webhook_endpoint::list_waiting(context.db.read()).await?;
+    let mut waiting = webhook_endpoint::list_waiting(context.db.read(), now).await?;
+    // Where there are as many calls as may be, the end of one of them is what to wait for.
+    waiting.retain(|one| one.under_way < slots_of(one.failures));
     let opens = |one: &Waiting| {
         one.closed_until
             .map_or(one.due_at, |closed| closed.max(one.due_at))
@@ -113,8 +115,10 @@ pub async fn take(context: &Context, room: usize) -> Result<Claimed, DbErr> {
         .map(|row| ((row.partner_id, row.id), row))
         .collect();
     let keys: Vec<EndpointKey> = endpoints.keys().copied().collect();
-    let mut slots: HashMap<EndpointKey, i64> =
-        endpoints.iter().map(|(key, row)| (*key, slots_of(row))).collect();
+    let mut slots: HashMap<EndpointKey, i64> = endpoints
+        .iter()
+        .map(|(key, row)| (*key, slots_of(row.failures)))
+        .collect();
     for (key, count) in delivery::count_under_way(&*txn, &keys, now).await? {
         slots.entry(key).and_modify(|slots| *slots -= count);
     }
@@ -151,8 +155,8 @@ pub async fn take(context: &Context, room: usize) -> Result<Claimed, DbErr> {
 }
 
 /// How many calls an endpoint gets at once: one where calls keep failing.
-fn slots_of(endpoint: &Model) -> i64 {
-    if endpoint.failures >= backoff::CIRCUIT_AFTER {
+fn slots_of(failures: i64) -> i64 {
+    if failures >= backoff::CIRCUIT_AFTER {
         1
     } else {
         i64::from(CALLS_EACH)
