@@ -166,6 +166,18 @@ fn has_control(text: &str) -> bool {
     text.chars().any(char::is_control)
 }
 
+/// Whether a text has the form of an e-mail address. Whether there is such an address only a mail server knows.
+pub fn is_email(email: &str) -> bool {
+    let plain = email.len() <= 254
+        && email
+            .chars()
+            .all(|character| !character.is_control() && !character.is_whitespace());
+    plain
+        && email
+            .split_once('@')
+            .is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.') && !domain.contains('@'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

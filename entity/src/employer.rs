@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::entity::prelude::*;
 use sea_orm::{FromQueryResult, QueryFilter};
 
+use crate::campaign::CapPeriod;
 use crate::clock::Timestamp;
 use crate::db;
 use crate::db::sql::{Rows, Sql};
@@ -51,6 +52,10 @@ pub struct Model {
     pub sandbox: bool,
     /// By how much its clock is ahead, in microseconds.
     pub clock_offset_micros: i64,
+    /// How many messages of all its campaigns a member gets at most in a period; none: any number.
+    pub message_cap_at_most: Option<i64>,
+    /// In which period.
+    pub message_cap_per: Option<CapPeriod>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

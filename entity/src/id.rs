@@ -100,6 +100,10 @@ typed_ids! {
     FeedEntryId = "fde";
     /// A webhook endpoint of a partner.
     WebhookEndpointId = "whe";
+    /// A campaign: what members are written.
+    CampaignId = "cmp";
+    /// A message of a campaign to a member.
+    MessageId = "msg";
     /// The place of an entry in its audit log.
     AuditPlace = "aud";
 }

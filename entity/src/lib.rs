@@ -7,6 +7,8 @@ pub mod achievement;
 pub mod audit;
 pub mod backfill;
 pub mod boost;
+pub mod campaign;
+pub mod campaign_mark;
 pub mod check;
 pub mod client;
 pub mod clock;
@@ -28,6 +30,7 @@ pub mod kept_event;
 pub mod ledger;
 pub mod level;
 pub mod member;
+pub mod message;
 pub mod page;
 pub mod partner;
 pub mod program;
@@ -40,6 +43,7 @@ pub mod retraction;
 pub mod reward;
 pub mod secret;
 pub mod signing_key;
+pub mod suppression;
 pub mod webhook_endpoint;
 
 /// The text columns that hold one of a few words: an enum with its text form, stored as that text.

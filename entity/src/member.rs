@@ -11,8 +11,8 @@ use crate::id::{EmployerId, MemberId};
 use crate::ledger::adjustment;
 use crate::page::{self, Page, Slice};
 use crate::{
-    achievement, audit, consent, contribution, dead_event, earning, event, feed, idempotency, kept_event,
-    progress, receipt, retraction,
+    achievement, audit, campaign_mark, consent, contribution, dead_event, earning, event, feed, idempotency,
+    kept_event, message, progress, receipt, retraction,
 };
 
 /// A member.
@@ -46,6 +46,8 @@ pub struct Model {
     pub updated_at: Timestamp,
     /// When it was erased; then nothing here tells who it was.
     pub erased_at: Option<Timestamp>,
+    /// Since when it has registered; none: it is known from its events alone.
+    pub engaged_at: Option<Timestamp>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -175,13 +177,36 @@ pub async fn lock(
 pub async fn insert_missing(connection: &impl ConnectionTrait, members: &[Model]) -> Result<(), DbErr> {
     Sql::on(
         connection,
-        "INSERT INTO member (employer_id, id, external_id, time_zone, locale, email, eligible_from, eligible_until, attributes, created_at, updated_at)
+        "INSERT INTO member (employer_id, id, external_id, time_zone, locale, email, eligible_from, eligible_until, attributes, created_at, updated_at, engaged_at)
          SELECT employer_id, id, external_id, time_zone, locale, email, ",
     )
     .either("eligible_from, eligible_until, ", "eligible_from::date, eligible_until::date, ")
-    .push("attributes, created_at, updated_at FROM ")
+    .push("attributes, created_at, updated_at, engaged_at FROM ")
     .rows(columns(members))
     .push(" AS fresh WHERE true ON CONFLICT DO NOTHING")
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// Notes that these members have registered, each since an instant; whoever had before keeps to that.
+pub async fn engage(
+    connection: &impl ConnectionTrait,
+    engaged: &[(EmployerId, MemberId, Timestamp)],
+) -> Result<(), DbErr> {
+    let rows = Rows::new()
+        .id("employer_id", engaged.iter().map(|(employer, ..)| *employer))
+        .id("id", engaged.iter().map(|(_, member, _)| *member))
+        .int("engaged_at", engaged.iter().map(|(.., at)| at.0));
+    Sql::on(
+        connection,
+        "UPDATE member SET engaged_at = fresh.engaged_at FROM ",
+    )
+    .rows(rows)
+    .push(
+        " AS fresh WHERE member.employer_id = fresh.employer_id AND member.id = fresh.id
+             AND member.engaged_at IS NULL AND member.erased_at IS NULL",
+    )
     .execute(connection)
     .await
     .map(|_| ())
@@ -192,7 +217,7 @@ pub async fn update(connection: &impl ConnectionTrait, members: &[Model]) -> Res
     Sql::on(
         connection,
         "UPDATE member SET time_zone = fresh.time_zone, locale = fresh.locale, email = fresh.email, attributes = fresh.attributes,
-         updated_at = fresh.updated_at, ",
+         updated_at = fresh.updated_at, engaged_at = fresh.engaged_at, ",
     )
     .either(
         "eligible_from = fresh.eligible_from, eligible_until = fresh.eligible_until",
@@ -215,12 +240,15 @@ pub async fn erase(
     marker: &str,
     at: Timestamp,
 ) -> Result<bool, DbErr> {
-    // A worker takes events before it locks their members. Waiting for those it has taken without the lock, nobody waits for us.
+    // A worker takes events and messages before it locks their members. Waiting for those it has taken without the lock, nobody waits
+    // for us.
     event::forget_member(connection, employer, member).await?;
+    message::forget_member(connection, employer, member, at).await?;
     // Then the lock under which the member's events are evaluated; what has come in between is forgotten below.
     let rows = Sql::on(connection, "UPDATE member SET external_id = ")
         .bind(marker)
-        .push(", time_zone = NULL, locale = NULL, email = NULL, eligible_from = NULL, eligible_until = NULL, attributes = '{}', updated_at = ")
+        .push(", time_zone = NULL, locale = NULL, email = NULL, eligible_from = NULL, eligible_until = NULL, engaged_at = NULL, attributes = '{}',
+            updated_at = ")
         .bind(at)
         .push(", erased_at = ")
         .bind(at)
@@ -245,6 +273,8 @@ pub async fn erase(
     progress::forget_member(connection, employer, member).await?;
     receipt::forget_member(connection, employer, member).await?;
     achievement::forget_member(connection, employer, member).await?;
+    message::forget_member(connection, employer, member, at).await?;
+    campaign_mark::forget_member(connection, employer, member).await?;
     feed::forget_member(connection, employer, member).await?;
     adjustment::forget_member(connection, employer, member).await?;
     idempotency::forget_member(connection, employer, member).await?;
@@ -284,4 +314,8 @@ fn columns(members: &[Model]) -> Rows {
         )
         .int("created_at", members.iter().map(|member| member.created_at.0))
         .int("updated_at", members.iter().map(|member| member.updated_at.0))
+        .int_or_null(
+            "engaged_at",
+            members.iter().map(|member| member.engaged_at.map(|at| at.0)),
+        )
 }

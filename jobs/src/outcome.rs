@@ -21,6 +21,8 @@ pub enum Outcome {
     Points(PointsOutcome),
     /// The member is given a reward.
     Reward(RewardOutcome),
+    /// The member is written to.
+    Message(MessageOutcome),
 }
 
 /// An achievement as the member and the partners see it.
@@ -49,6 +51,15 @@ pub struct RewardOutcome {
     /// What becomes of it when it no longer holds; none: by the other outcomes, else by the incentive's sensitivity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_retraction: Option<RetractionPolicy>,
+}
+
+/// A campaign by which the member is written to. A message that has not gone yet does not go when the award behind it no longer holds; one
+/// that has gone cannot be taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MessageOutcome {
+    /// The key of the campaign.
+    pub campaign: String,
 }
 
 fn one() -> u32 {
@@ -81,6 +92,8 @@ pub struct Outcomes {
     pub points: Vec<PointsOutcome>,
     /// Rewards.
     pub rewards: Vec<RewardOutcome>,
+    /// Messages, each of another campaign.
+    pub messages: Vec<MessageOutcome>,
 }
 
 impl Outcomes {
@@ -94,6 +107,7 @@ impl Outcomes {
                 }
                 Outcome::Points(points) => outcomes.points.push(points),
                 Outcome::Reward(reward) => outcomes.rewards.push(reward),
+                Outcome::Message(message) => outcomes.messages.push(message),
             }
         }
         outcomes

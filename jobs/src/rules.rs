@@ -44,6 +44,7 @@ mod judge;
 pub mod levels;
 mod limit;
 mod memory;
+pub mod pattern;
 pub mod points;
 mod sequence;
 mod streak;

@@ -4,7 +4,7 @@ mod basis;
 
 use chrono::{DateTime, Utc};
 use entity::incentive::{self, Model, Version};
-use entity::{employer, event_type, program, reward};
+use entity::{campaign, employer, event_type, program, reward};
 use jobs::outcome::{self, Outcome as AwardOutcome};
 use jobs::rules::definition::{Definition, DefinitionFault};
 use jobs::rules::{self, Incentive};
@@ -324,13 +324,14 @@ async fn checked(
     let outcome_faults = outcome::check(&rule.outcomes, &rule.definition, &schema);
     faults.extend(outcome_faults.into_iter().map(fault));
     faults.extend(unknown_rewards(connection, employer, &rule.outcomes).await?);
+    faults.extend(unknown_campaigns(connection, employer, &rule.outcomes).await?);
     require_none(faults)?;
     let compiled = Incentive::compile(&rule.definition)
         .map_err(|faults| Error::Refused(faults.into_iter().map(fault).collect()))?;
     let event_types: Vec<&str> = compiled.event_types();
     let refunds = rule.outcomes.iter().filter_map(|outcome| match outcome {
         AwardOutcome::Points(points) => points.refund.as_ref().map(|refund| refund.event_type.as_str()),
-        AwardOutcome::Achievement(_) | AwardOutcome::Reward(_) => None,
+        AwardOutcome::Achievement(_) | AwardOutcome::Reward(_) | AwardOutcome::Message(_) => None,
     });
     let unwritable = |_| Error::Internal("a definition could not be written");
     Ok(Checked {
@@ -365,6 +366,13 @@ fn check_outcomes(outcomes: &[AwardOutcome], faults: &mut Vec<Fault>) {
             AwardOutcome::Reward(outcome) => {
                 validate::key(&["outcomes", &place, "reward", "reward"], &outcome.reward, faults);
             }
+            AwardOutcome::Message(outcome) => {
+                validate::key(
+                    &["outcomes", &place, "message", "campaign"],
+                    &outcome.campaign,
+                    faults,
+                );
+            }
             AwardOutcome::Points(_) => {}
         }
     }
@@ -388,6 +396,27 @@ async fn unknown_rewards(
         {
             let path = ["outcomes", &place.to_string(), "reward", "reward"];
             let message = "the employer has no reward of this key";
+            faults.push(Fault::not_found(&path, message));
+        }
+    }
+    Ok(faults)
+}
+
+/// A fault for each campaign that the employer does not have, or that is over.
+async fn unknown_campaigns(
+    connection: &impl ConnectionTrait,
+    employer: &employer::Model,
+    outcomes: &[AwardOutcome],
+) -> Outcome<Vec<Fault>> {
+    let mut faults = Vec::new();
+    for (place, outcome) in outcomes.iter().enumerate() {
+        let AwardOutcome::Message(outcome) = outcome else {
+            continue;
+        };
+        let known = campaign::find_by_key(connection, employer.id, &outcome.campaign).await?;
+        if known.is_none_or(|known| known.archived_at.is_some()) {
+            let path = ["outcomes", &place.to_string(), "message", "campaign"];
+            let message = "the employer has no campaign of this key that is not archived";
             faults.push(Fault::not_found(&path, message));
         }
     }

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use entity::clock::Timestamp;
 use entity::employer::Enrolment;
 use entity::event::{self, Event};
@@ -236,13 +237,15 @@ impl Committer {
                     check::fits_type(form, menu_item, menu.employer.now(now)).is_ok()
                 })
         };
-        let enrolling: HashSet<(EmployerId, &str)> = items
-            .iter()
-            .filter(enrols)
-            .map(|item| (item.employer, item.candidate.member.as_str()))
-            .collect();
+        let mut enrolling: HashMap<(EmployerId, &str), Option<Tz>> = HashMap::new();
+        for item in items.iter().filter(enrols) {
+            let zone = enrolling
+                .entry((item.employer, item.candidate.member.as_str()))
+                .or_default();
+            *zone = zone.or(item.form.as_ref().and_then(|form| form.time_zone));
+        }
         wanted.retain(|(employer, external_id)| {
-            enrolling.contains(&(*employer, external_id.as_str()))
+            enrolling.contains_key(&(*employer, external_id.as_str()))
                 && !members.contains_key(&(*employer, external_id.clone()))
         });
         if !wanted.is_empty() {
@@ -250,19 +253,25 @@ impl Committer {
                 .iter()
                 .filter_map(|(employer, external_id)| {
                     let now = Timestamp::from(menus.get(employer)?.employer.now(now));
+                    let zone = enrolling
+                        .get(&(*employer, external_id.as_str()))
+                        .copied()
+                        .flatten();
                     Some(member::Model {
                         employer_id: *employer,
                         id: self.ids.next(),
                         external_id: external_id.clone(),
-                        time_zone: None,
+                        // What its first event tells: the zone it was in, and an address where that is all it is known by.
+                        time_zone: zone.map(|zone| zone.name().to_owned()),
                         locale: None,
-                        email: None,
+                        email: validate::is_email(external_id).then(|| external_id.clone()),
                         eligible_from: None,
                         eligible_until: None,
                         attributes: Value::Object(serde_json::Map::new()),
                         created_at: now,
                         updated_at: now,
                         erased_at: None,
+                        engaged_at: None,
                     })
                 })
                 .collect();

@@ -60,6 +60,7 @@ pub fn check(
     }
     let mut categories = HashSet::new();
     let mut rewards = HashSet::new();
+    let mut campaigns = HashSet::new();
     for (place, outcome) in outcomes.iter().enumerate() {
         let place = place.to_string();
         match outcome {
@@ -79,6 +80,12 @@ pub fn check(
                 if !(1..=QUANTITY_MAX).contains(&reward.quantity) {
                     let message = format!("must be between 1 and {QUANTITY_MAX}");
                     faults.add(&["outcomes", &place, "reward", "quantity"], message);
+                }
+            }
+            Outcome::Message(message) => {
+                if !campaigns.insert(message.campaign.as_str()) {
+                    let text = "an incentive sends messages of a campaign at most once for each award";
+                    faults.add(&["outcomes", &place, "message", "campaign"], text);
                 }
             }
         }
@@ -104,6 +111,7 @@ impl Faults {
                 Outcome::Achievement(outcome) => ("achievement", outcome.on_retraction),
                 Outcome::Points(outcome) => ("points", outcome.on_retraction),
                 Outcome::Reward(outcome) => ("reward", outcome.on_retraction),
+                Outcome::Message(_) => continue,
             };
             let Some(said) = said else { continue };
             let is_kept = said == RetractionPolicy::Keep;

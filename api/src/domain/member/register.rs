@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use chrono::NaiveDate;
 use entity::clock::Timestamp;
 use entity::consent::{self, Consent, Purpose};
+use entity::employer::Enrolment;
 use entity::feed::{NewEntry, News};
 use entity::id::{EmployerId, MemberId, PartnerId};
 use entity::member::{self, Model};
@@ -129,7 +130,7 @@ async fn register_once(
         let row = merged(
             known
                 .cloned()
-                .unwrap_or_else(|| blank(app, employer, &member.external_id, now)),
+                .unwrap_or_else(|| blank(app, owner, &member.external_id, now)),
             member,
         );
         let twice = || {
@@ -348,9 +349,11 @@ async fn partners(
 }
 
 /// A member of whom nothing is known yet.
-fn blank(app: &App, employer_id: EmployerId, external_id: &str, now: Timestamp) -> Model {
+fn blank(app: &App, employer: &employer::Model, external_id: &str, now: Timestamp) -> Model {
+    // Where events enrol members, being known does not mean to have registered: an event says so.
+    let is_engaged = employer.enrolment == Enrolment::Roster;
     Model {
-        employer_id,
+        employer_id: employer.id,
         id: app.ids.next(),
         external_id: external_id.to_owned(),
         time_zone: None,
@@ -362,6 +365,7 @@ fn blank(app: &App, employer_id: EmployerId, external_id: &str, now: Timestamp) 
         created_at: now,
         updated_at: now,
         erased_at: None,
+        engaged_at: is_engaged.then_some(now),
     }
 }
 
@@ -399,7 +403,7 @@ fn check(member: &Register, row: &Model, partners: &HashMap<String, PartnerId>) 
     }) {
         faults.push(Fault::invalid(&["locale"], "a BCP 47 language tag such as de-CH"));
     }
-    if row.email.as_ref().is_some_and(|email| !is_email(email)) {
+    if row.email.as_ref().is_some_and(|email| !validate::is_email(email)) {
         faults.push(Fault::invalid(&["email"], "not an e-mail address"));
     }
     validate::dates(
@@ -441,16 +445,4 @@ fn check(member: &Register, row: &Model, partners: &HashMap<String, PartnerId>) 
         }
     }
     faults.into_iter().next()
-}
-
-/// A plausible address: whether it exists only a mail can tell.
-fn is_email(email: &str) -> bool {
-    let plain = email.len() <= 254
-        && email
-            .chars()
-            .all(|character| !character.is_control() && !character.is_whitespace());
-    plain
-        && email
-            .split_once('@')
-            .is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.') && !domain.contains('@'))
 }

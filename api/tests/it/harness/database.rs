@@ -8,13 +8,15 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 /// Every table of the schema, by name.
-pub const TABLES: [&str; 44] = [
+pub const TABLES: [&str; 48] = [
     "achievement",
     "audit_entry",
     "audit_head",
     "audit_member",
     "backfill",
     "boost",
+    "campaign",
+    "campaign_mark",
     "client",
     "consent",
     "consent_word",
@@ -35,6 +37,7 @@ pub const TABLES: [&str; 44] = [
     "kept_event",
     "level_scheme",
     "member",
+    "message",
     "partner",
     "partner_grant",
     "points_account",
@@ -52,6 +55,7 @@ pub const TABLES: [&str; 44] = [
     "retraction",
     "reward",
     "signing_key",
+    "suppression",
     "webhook_endpoint",
 ];
 

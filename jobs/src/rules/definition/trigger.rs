@@ -77,7 +77,7 @@ pub enum ConditionOp {
 
 impl TriggerDefinition {
     /// Makes the trigger ready. The paths of faults begin at the trigger.
-    pub(super) fn compile(&self) -> Result<Trigger, Vec<DefinitionFault>> {
+    pub(in crate::rules) fn compile(&self) -> Result<Trigger, Vec<DefinitionFault>> {
         let mut faults = Vec::new();
         if self.event_type.is_empty() {
             faults.push(DefinitionFault::at(&["eventType"], "must name an event type"));
@@ -109,7 +109,7 @@ impl TriggerDefinition {
 
     /// What is wrong with the trigger in the light of its event type, and what is too long; what is wrong in itself is left
     /// to `compile`.
-    pub(super) fn check(&self, schemas: &dyn Fn(&str) -> Option<Value>) -> Vec<DefinitionFault> {
+    pub(in crate::rules) fn check(&self, schemas: &dyn Fn(&str) -> Option<Value>) -> Vec<DefinitionFault> {
         if self.event_type.is_empty() || self.conditions.len() > CONDITIONS_MAX {
             return Vec::new();
         }

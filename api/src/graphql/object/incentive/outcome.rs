@@ -61,6 +61,8 @@ pub enum Outcome {
     Points(PointsOutcome),
     /// The member is given a reward.
     Reward(RewardOutcome),
+    /// The member is written to.
+    Message(MessageOutcome),
 }
 
 /// An achievement as the member and the partners see it.
@@ -153,6 +155,13 @@ pub struct RewardOutcome {
     on_retraction: Option<RetractionPolicy>,
 }
 
+/// A campaign by which the member is written to.
+#[derive(SimpleObject)]
+pub struct MessageOutcome {
+    /// The key of the campaign.
+    campaign: String,
+}
+
 impl From<rule::Outcome> for Outcome {
     fn from(outcome: rule::Outcome) -> Self {
         match outcome {
@@ -166,6 +175,9 @@ impl From<rule::Outcome> for Outcome {
                 reward: outcome.reward,
                 quantity: i32::try_from(outcome.quantity).unwrap_or(i32::MAX),
                 on_retraction: outcome.on_retraction.map(Into::into),
+            }),
+            rule::Outcome::Message(outcome) => Self::Message(MessageOutcome {
+                campaign: outcome.campaign,
             }),
         }
     }

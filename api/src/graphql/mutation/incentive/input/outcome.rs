@@ -2,8 +2,8 @@
 
 use async_graphql::{InputObject, OneofObject};
 use jobs::outcome::{
-    AchievementOutcome, CapOutcome, DEFAULT_CATEGORY, Outcome, PerUnit, PointsOutcome, RefundOutcome,
-    ReleaseOutcome, RewardOutcome,
+    AchievementOutcome, CapOutcome, DEFAULT_CATEGORY, MessageOutcome, Outcome, PerUnit, PointsOutcome,
+    RefundOutcome, ReleaseOutcome, RewardOutcome,
 };
 
 use crate::graphql::object::incentive::Window;
@@ -20,6 +20,8 @@ pub enum OutcomeInput {
     Points(PointsOutcomeInput),
     /// The member is given a reward.
     Reward(RewardOutcomeInput),
+    /// The member is written to. Messages of a campaign are decided when they are due: see `createCampaign`.
+    Message(MessageOutcomeInput),
 }
 
 /// An achievement as the member and the partners see it.
@@ -130,6 +132,13 @@ pub struct RewardOutcomeInput {
     on_retraction: Option<RetractionPolicy>,
 }
 
+/// A campaign by which the member is written to.
+#[derive(InputObject)]
+pub struct MessageOutcomeInput {
+    /// The key of the campaign.
+    campaign: String,
+}
+
 impl OutcomeInput {
     /// The outcome as the rules know it.
     pub fn outcome(self) -> Outcome {
@@ -145,6 +154,9 @@ impl OutcomeInput {
                 // What is less than nothing is refused like nothing.
                 quantity: u32::try_from(outcome.quantity.unwrap_or(1)).unwrap_or(0),
                 on_retraction: outcome.on_retraction.map(Into::into),
+            }),
+            Self::Message(outcome) => Outcome::Message(MessageOutcome {
+                campaign: outcome.campaign,
             }),
         }
     }
