@@ -26,6 +26,7 @@
 //! [`worker`] and [`supervise`] name apalis.
 
 pub mod backfill;
+pub mod campaign;
 pub mod catalogue;
 pub mod deliver;
 pub mod evaluate;
