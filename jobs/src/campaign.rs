@@ -6,6 +6,8 @@
 //! segment. The message is *decided* when it is due, by what holds then.
 
 pub mod decide;
+pub mod schedule;
+pub mod template;
 pub mod timing;
 
 use std::time::Duration;

@@ -15,7 +15,9 @@
 
 pub mod backoff;
 pub mod claim;
+pub mod content;
 pub mod egress;
+pub mod mail;
 pub mod settle;
 pub mod webhook;
 

@@ -59,6 +59,8 @@ pub struct Answer {
     pub retry_after: Option<String>,
     /// Its beginning.
     pub body: Vec<u8>,
+    /// Whether there was more of it.
+    pub is_cut: bool,
 }
 
 /// Why nothing was answered.
@@ -187,18 +189,20 @@ async fn read(mut response: Response) -> Result<Answer, CallError> {
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     let mut body = Vec::new();
-    while body.len() < ANSWER_MAX {
+    while body.len() <= ANSWER_MAX {
         match response.chunk().await {
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => break,
             Err(_) => return Err(CallError::Broken(Some(status))),
         }
     }
+    let is_cut = body.len() > ANSWER_MAX;
     body.truncate(ANSWER_MAX);
     Ok(Answer {
         status,
         retry_after,
         body,
+        is_cut,
     })
 }
 

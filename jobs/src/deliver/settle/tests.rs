@@ -58,6 +58,7 @@ fn answer(status: u16, retry_after: Option<&str>) -> Result<Answer, CallError> {
         status,
         retry_after: retry_after.map(str::to_owned),
         body: b"so\0 \xff".to_vec(),
+        is_cut: false,
     })
 }
 
