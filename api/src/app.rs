@@ -111,6 +111,7 @@ impl App {
         let jobs = jobs::Context {
             outbound,
             feed_retention,
+            public_url: Arc::from(issuer.as_str()),
             ..jobs::Context::new(db.clone(), clock.clone(), ids.clone(), wakes.clone())
         };
         let intake = Intake::start(&jobs, &tasks);
