@@ -97,6 +97,7 @@ impl App {
             feed_retention,
         } = parts;
         let issuer = public_url.trim_end_matches('/').to_owned();
+        let members_url: Arc<str> = Arc::from(issuer.as_str());
         let ring = store::open_ring(&db, clock.now()).await?;
         let verifier = Arc::new(Verifier::new(
             Authority {
@@ -111,7 +112,7 @@ impl App {
         let jobs = jobs::Context {
             outbound,
             feed_retention,
-            public_url: Arc::from(issuer.as_str()),
+            public_url: members_url,
             ..jobs::Context::new(db.clone(), clock.clone(), ids.clone(), wakes.clone())
         };
         let intake = Intake::start(&jobs, &tasks);
