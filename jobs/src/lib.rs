@@ -73,6 +73,10 @@ pub struct Context {
     pub catalogues: Arc<catalogue::Catalogues>,
     /// What is called outside, and how patiently.
     pub outbound: deliver::Outbound,
+    /// Where mail goes.
+    pub mailer: deliver::mail::Mailer,
+    /// What the employers' own servers have written for mail a moment ago.
+    pub contents: deliver::content::Contents,
     /// How long entries of feeds are kept.
     pub feed_retention: TimeDelta,
 }
@@ -88,6 +92,8 @@ impl Context {
             metrics: metrics::Metrics::default(),
             catalogues: Arc::default(),
             outbound: deliver::Outbound::default(),
+            mailer: deliver::mail::Mailer::nowhere(),
+            contents: deliver::content::Contents::default(),
             feed_retention: purge::FEED_RETENTION,
         }
     }
