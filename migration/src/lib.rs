@@ -22,6 +22,7 @@ mod m20261121_000011_release_points;
 mod m20261121_000012_create_webhooks;
 mod m20261121_000013_complete_feeds;
 mod m20261121_000014_create_audit;
+mod m20261121_000015_add_member_activity;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000012_create_webhooks::Migration),
             Box::new(m20261121_000013_complete_feeds::Migration),
             Box::new(m20261121_000014_create_audit::Migration),
+            Box::new(m20261121_000015_add_member_activity::Migration),
         ]
     }
 }

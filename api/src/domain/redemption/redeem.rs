@@ -11,6 +11,7 @@ use entity::program::{self, ProgramState};
 use entity::redemption::{self, Model, RedemptionStatus};
 use entity::reward::{self, Model as Reward};
 use entity::{employer, member, partner};
+use jobs::activity::{self, Happened};
 use jobs::moment::moment;
 use sea_orm::ConnectionTrait;
 
@@ -144,7 +145,7 @@ async fn redeem_once(app: &App, viewer: &Viewer, input: &Redeem) -> Outcome<Mode
         member_ref: told.as_ref().map(|(_, name)| name.clone()),
     };
     redemption::insert(&*txn, std::slice::from_ref(&made)).await?;
-    let entry = told.map(|(partner_id, member_ref)| NewEntry {
+    let told = told.map(|(partner_id, member_ref)| NewEntry {
         partner_id,
         id: app.ids.next(),
         employer_id,
@@ -152,7 +153,17 @@ async fn redeem_once(app: &App, viewer: &Viewer, input: &Redeem) -> Outcome<Mode
         member_ref,
         recorded_at: moment.at,
     });
-    finish(app, txn, entry.into_iter().collect()).await?;
+    let mut entries: Vec<NewEntry> = told.into_iter().collect();
+    let feeds = employer::activity_feeds(&*txn, vec![employer_id]).await?;
+    let happened = feeds.get(&employer_id).map(|feed| Happened {
+        feed: *feed,
+        employer_id,
+        member_id,
+        news: News::Requested(id),
+        at: moment.at,
+    });
+    entries.extend(activity::entries(&*txn, &app.ids, happened.as_slice()).await?);
+    finish(app, txn, entries).await?;
     Ok(made)
 }
 
