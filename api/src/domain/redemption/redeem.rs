@@ -154,17 +154,34 @@ async fn redeem_once(app: &App, viewer: &Viewer, input: &Redeem) -> Outcome<Mode
         recorded_at: moment.at,
     });
     let mut entries: Vec<NewEntry> = told.into_iter().collect();
-    let feeds = employer::activity_feeds(&*txn, vec![employer_id]).await?;
-    let happened = feeds.get(&employer_id).map(|feed| Happened {
-        feed: *feed,
-        employer_id,
-        member_id,
-        news: News::Requested(id),
-        at: moment.at,
-    });
-    entries.extend(activity::entries(&*txn, &app.ids, happened.as_slice()).await?);
+    entries.extend(told_at_home(app, &*txn, employer, &made).await?);
     finish(app, txn, entries).await?;
     Ok(made)
+}
+
+/// What the employer's own backend is to be told, where it listens.
+async fn told_at_home(
+    app: &App,
+    connection: &impl ConnectionTrait,
+    employer: &employer::Model,
+    made: &Model,
+) -> Outcome<Vec<NewEntry>> {
+    // Once there is such a feed it stays; whether it is being opened just now takes a lock to say.
+    let feed = match employer.activity_feed() {
+        Some(open) => Some(open),
+        None => {
+            let feeds = employer::activity_feeds(connection, vec![employer.id]).await?;
+            feeds.get(&employer.id).copied()
+        }
+    };
+    let happened = feed.map(|feed| Happened {
+        feed,
+        employer_id: employer.id,
+        member_id: made.member_id,
+        news: News::Requested(made.id),
+        at: made.requested_at,
+    });
+    Ok(activity::entries(connection, &app.ids, happened.as_slice()).await?)
 }
 
 /// Refuses without a lock or a transaction what would be refused now. Of many who come for one balance or one stock most are, and they
