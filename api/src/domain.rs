@@ -3,6 +3,7 @@
 //! Architecture invariant: nothing here knows GraphQL or HTTP, so every door decides alike. A failed operation has written nothing.
 
 pub mod achievement;
+pub mod activity;
 pub mod adjustment;
 pub mod audit;
 pub mod boost;

@@ -1,5 +1,7 @@
 //! Employers: the tenants.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::entity::prelude::*;
 use sea_orm::{FromQueryResult, QueryFilter};
@@ -8,8 +10,9 @@ use crate::campaign::CapPeriod;
 use crate::clock::Timestamp;
 use crate::db;
 use crate::db::sql::{Rows, Sql};
-use crate::id::EmployerId;
+use crate::id::{EmployerId, PartnerId};
 use crate::page::{self, Page, Slice};
+use crate::partner;
 use crate::text_enum;
 
 text_enum! {
@@ -56,6 +59,8 @@ pub struct Model {
     pub message_cap_at_most: Option<i64>,
     /// In which period.
     pub message_cap_per: Option<CapPeriod>,
+    /// Whether there is a feed of its own, in which its backend is told what its members achieve.
+    pub tells_activity: bool,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -64,6 +69,11 @@ impl Model {
     /// What the clock of this employer shows when the real one shows `clock_now`. All that is said of its facts goes by it.
     pub fn now(&self, clock_now: DateTime<Utc>) -> DateTime<Utc> {
         now(clock_now, self.clock_offset_micros)
+    }
+
+    /// The feed of its own; none: nobody has asked for it yet.
+    pub fn activity_feed(&self) -> Option<PartnerId> {
+        self.tells_activity.then(|| partner::own_feed(self.id))
     }
 }
 
@@ -141,6 +151,43 @@ pub async fn stop_awards(connection: &impl ConnectionTrait, id: EmployerId) -> R
     Sql::on(connection, "SELECT id FROM employer WHERE id = ")
         .bind(id)
         .either("", " FOR NO KEY UPDATE")
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+/// The feeds of their own of those of these employers that have one. None of them is opened until the transaction ends: whoever is told
+/// that it is open can count on what is committed later being in it.
+pub async fn activity_feeds(
+    connection: &impl ConnectionTrait,
+    ids: Vec<EmployerId>,
+) -> Result<HashMap<EmployerId, PartnerId>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        id: EmployerId,
+        tells_activity: bool,
+    }
+    // Not only those that have one are asked for: a row that is found wanting is not locked.
+    let rows: Vec<Row> = Sql::on(
+        connection,
+        "SELECT employer.id, employer.tells_activity FROM employer JOIN ",
+    )
+    .rows(Rows::new().id("id", ids))
+    .push(" AS wanted ON employer.id = wanted.id")
+    .either("", " ORDER BY employer.id FOR SHARE OF employer")
+    .all(connection)
+    .await?;
+    let open = rows.into_iter().filter(|row| row.tells_activity);
+    Ok(open.map(|row| (row.id, partner::own_feed(row.id))).collect())
+}
+
+/// Says that from now on the employer has a feed of its own. The caller has stopped the awards ([`stop_awards`]); whoever keeps the
+/// employer in memory is told as if its catalogue had changed.
+pub async fn tell_activity(connection: &impl ConnectionTrait, id: EmployerId) -> Result<(), DbErr> {
+    Sql::on(connection, "UPDATE employer SET tells_activity = ")
+        .bind(true)
+        .push(", catalogue_version = catalogue_version + 1 WHERE id = ")
+        .bind(id)
         .execute(connection)
         .await
         .map(|_| ())

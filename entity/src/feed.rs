@@ -3,7 +3,10 @@
 //! Each partner has one feed, and an entry has a dense position in it: 1, 2, 3, with no hole, in commit order. The counter row of the
 //! partner is taken as the last thing before the commit and held until it; a later transaction can only get a later position, a
 //! reader that sees a position sees every one before it, and a roll-back leaves no hole.
+//!
+//! An employer can have a feed of its own, for its own backend ([`mod@activity`]): in all that is said of partners here it is one of them.
 
+pub mod activity;
 pub mod cursor;
 pub mod kept;
 
@@ -23,7 +26,7 @@ use crate::id::{
 };
 use crate::page::{Page, Slice};
 use crate::partner;
-use crate::partner::pairwise::{PairwiseIds, shown_time};
+use crate::partner::pairwise::PairwiseIds;
 use crate::redemption::RedemptionStatus;
 use crate::secret::SecretBytes;
 use crate::text_enum;
@@ -198,21 +201,27 @@ struct Row {
     status: Option<RedemptionStatus>,
     settled_at: Option<Timestamp>,
     pairwise_key: SecretBytes,
+    feed_owner: Option<EmployerId>,
 }
 
 impl Row {
+    /// The ids by which whoever reads it knows things.
+    fn ids(&self) -> Result<PairwiseIds, DbErr> {
+        PairwiseIds::of(self.pairwise_key.expose(), self.feed_owner)
+    }
+
     /// With the partner's own ids and times in the place of ours.
     fn shown(self, ids: &PairwiseIds) -> Result<Self, DbErr> {
         Ok(Self {
             id: ids.shown(self.id)?,
             achievement_id: self.achievement_id.map(|id| ids.shown(id)).transpose()?,
             redemption_id: self.redemption_id.map(|id| ids.shown(id)).transpose()?,
-            recorded_at: shown_time(self.recorded_at),
-            earned_at: self.earned_at.map(shown_time),
-            revoked_at: self.revoked_at.map(shown_time),
-            requested_at: self.requested_at.map(shown_time),
-            expires_at: self.expires_at.map(shown_time),
-            settled_at: self.settled_at.map(shown_time),
+            recorded_at: ids.time(self.recorded_at),
+            earned_at: self.earned_at.map(|at| ids.time(at)),
+            revoked_at: self.revoked_at.map(|at| ids.time(at)),
+            requested_at: self.requested_at.map(|at| ids.time(at)),
+            expires_at: self.expires_at.map(|at| ids.time(at)),
+            settled_at: self.settled_at.map(|at| ids.time(at)),
             ..self
         })
     }
@@ -364,7 +373,7 @@ const COLUMNS: &str = "SELECT feed_entry.partner_id, feed_entry.position, feed_e
      feed_entry.recorded_at, feed_entry.achievement_id, achievement.incentive_id, achievement.program_id, achievement.title,
      achievement.earned_on, achievement.ordinal, achievement.recorded_at AS earned_at, achievement.revoked_at,
      feed_entry.redemption_id, redemption.reward_id, redemption.quantity, redemption.points_spent, redemption.requested_at,
-     redemption.expires_at, redemption.status, redemption.settled_at, partner.pairwise_key FROM ";
+     redemption.expires_at, redemption.status, redemption.settled_at, partner.pairwise_key, partner.employer_id AS feed_owner FROM ";
 
 const JOINED: &str = " JOIN partner ON partner.id = feed_entry.partner_id LEFT JOIN achievement ON achievement.employer_id = feed_entry.employer_id
      AND achievement.id = feed_entry.achievement_id
@@ -396,7 +405,7 @@ pub async fn list(
     let Some(first) = rows.first() else {
         return Ok(Vec::new());
     };
-    let ids = PairwiseIds::new(first.pairwise_key.expose())?;
+    let ids = first.ids()?;
     rows.into_iter().map(|row| row.entry(&ids)).collect()
 }
 
@@ -422,7 +431,7 @@ pub async fn list_at(
         let partner = row.partner_id;
         let ids = match ids.entry(partner) {
             hash_map::Entry::Occupied(known) => known.into_mut(),
-            hash_map::Entry::Vacant(place) => place.insert(PairwiseIds::new(row.pairwise_key.expose())?),
+            hash_map::Entry::Vacant(place) => place.insert(row.ids()?),
         };
         found.push((partner, row.entry(ids)?));
     }
@@ -616,9 +625,9 @@ pub async fn shared(
     .bind(employer)
     .push(" AND redemption.member_id = ")
     .bind(member)
-    .push(") AS told JOIN partner ON partner.id = told.partner_id");
+    .push(") AS told JOIN partner ON partner.id = told.partner_id WHERE partner.employer_id IS NULL");
     if let Some(after) = page.after {
-        sql = sql.push(" WHERE told.id < ").bind(after);
+        sql = sql.push(" AND told.id < ").bind(after);
     }
     let mut rows: Vec<Shared> = sql
         .push(" ORDER BY told.id DESC LIMIT ")

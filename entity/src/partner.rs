@@ -1,4 +1,7 @@
 //! Partners: who runs rewards, possibly for several employers.
+//!
+//! A feed is a partner's, with one exception: an employer can have one of its own, for its own backend ([`own_feed`]). That is a row
+//! here too, so that everything that reads feeds reads this one; but no partner, so every finder of partners passes it over.
 
 pub mod pairwise;
 
@@ -9,6 +12,7 @@ use sea_orm::entity::prelude::*;
 use crate::clock::Timestamp;
 use crate::db;
 use crate::db::sql::{Rows, Sql};
+use crate::employer;
 use crate::id::{EmployerId, MemberId, PartnerId, TypedId};
 use crate::page::{self, Page, Slice};
 use crate::secret::SecretBytes;
@@ -29,6 +33,8 @@ pub struct Model {
     pub pairwise_key: SecretBytes,
     /// When it was created.
     pub created_at: Timestamp,
+    /// Whose own feed it is; none: it is a partner.
+    pub employer_id: Option<EmployerId>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -50,9 +56,38 @@ pub async fn insert(connection: &impl ConnectionTrait, partner: Model) -> Result
     Ok(true)
 }
 
+/// The feed of an employer's own: it is the only one under the employer's id, so who knows the employer knows where to look.
+pub fn own_feed(employer: EmployerId) -> PartnerId {
+    PartnerId::from_uuid(employer.uuid())
+}
+
+/// Opens the feed of an employer's own; false when it is open.
+pub async fn insert_own_feed(
+    connection: &impl ConnectionTrait,
+    employer: &employer::Model,
+    pairwise_key: SecretBytes,
+    at: Timestamp,
+) -> Result<bool, DbErr> {
+    let feed = Model {
+        id: own_feed(employer.id),
+        // No partner can be called so.
+        key: format!("@{}", employer.key),
+        name: employer.name.clone(),
+        pairwise_key,
+        created_at: at,
+        employer_id: Some(employer.id),
+    };
+    insert(connection, feed).await
+}
+
+/// The partners: all of this table but the feeds of employers.
+fn partners() -> Select<Entity> {
+    Entity::find().filter(Column::EmployerId.is_null())
+}
+
 /// The partner of this id.
 pub async fn find(connection: &impl ConnectionTrait, id: PartnerId) -> Result<Option<Model>, DbErr> {
-    Entity::find_by_id(id).one(connection).await
+    partners().filter(Column::Id.eq(id)).one(connection).await
 }
 
 /// The partner of this key.
@@ -61,14 +96,14 @@ pub async fn find_by_key(connection: &impl ConnectionTrait, key: &str) -> Result
     if key.contains('\0') {
         return Ok(None);
     }
-    Entity::find().filter(Column::Key.eq(key)).one(connection).await
+    partners().filter(Column::Key.eq(key)).one(connection).await
 }
 
 /// The partners of these keys, in no order; one statement however many.
 pub async fn list_by_keys(connection: &impl ConnectionTrait, keys: Vec<String>) -> Result<Vec<Model>, DbErr> {
     Sql::on(connection, "SELECT partner.* FROM partner JOIN ")
         .rows(Rows::new().text("key", keys))
-        .push(" AS wanted ON partner.key = wanted.key")
+        .push(" AS wanted ON partner.key = wanted.key WHERE partner.employer_id IS NULL")
         .all(connection)
         .await
 }
@@ -80,24 +115,25 @@ pub async fn list_by_ids(
 ) -> Result<Vec<Model>, DbErr> {
     Sql::on(connection, "SELECT partner.* FROM partner JOIN ")
         .rows(Rows::new().id("id", ids))
-        .push(" AS wanted ON partner.id = wanted.id")
+        .push(" AS wanted ON partner.id = wanted.id WHERE partner.employer_id IS NULL")
         .all(connection)
         .await
 }
 
 /// A page of all partners.
 pub async fn list(connection: &impl ConnectionTrait, page: Page<PartnerId>) -> Result<Slice<Model>, DbErr> {
-    page::read(connection, Entity::find(), Column::Id, page).await
+    page::read(connection, partners(), Column::Id, page).await
 }
 
-/// The ids by which this partner knows things of members.
+/// The ids by which the owner of this feed knows things of members.
 pub async fn pairwise_ids(
     connection: &impl ConnectionTrait,
     id: PartnerId,
 ) -> Result<pairwise::PairwiseIds, DbErr> {
     let gone = || DbErr::RecordNotFound("a partner is gone".to_owned());
-    let partner = find(connection, id).await?.ok_or_else(gone)?;
-    pairwise::PairwiseIds::new(partner.pairwise_key.expose())
+    let found = Entity::find_by_id(id).one(connection).await?;
+    let partner = found.ok_or_else(gone)?;
+    pairwise::PairwiseIds::of(partner.pairwise_key.expose(), partner.employer_id)
 }
 
 /// The name by which a partner knows a member: a digest under the partner's own key. Stable for one partner; two partners cannot

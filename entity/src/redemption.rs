@@ -13,7 +13,7 @@ use crate::db::sql::{self, Rows, Sql};
 use crate::id::{AchievementId, EmployerId, MemberId, PartnerId, RedemptionId, RewardId};
 use crate::page::{self, Page, Slice};
 use crate::partner;
-use crate::partner::pairwise::{PairwiseIds, shown_time};
+use crate::partner::pairwise::PairwiseIds;
 use crate::text_enum;
 
 text_enum! {
@@ -85,9 +85,9 @@ impl Model {
     pub fn shown(self, ids: &PairwiseIds) -> Result<Self, DbErr> {
         Ok(Self {
             id: ids.shown(self.id)?,
-            requested_at: shown_time(self.requested_at),
-            expires_at: self.expires_at.map(shown_time),
-            settled_at: self.settled_at.map(shown_time),
+            requested_at: ids.time(self.requested_at),
+            expires_at: self.expires_at.map(|at| ids.time(at)),
+            settled_at: self.settled_at.map(|at| ids.time(at)),
             ..self
         })
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use entity::clock::Timestamp;
-use entity::id::{EmployerId, EventTypeId, IncentiveId, ProgramId};
+use entity::id::{EmployerId, EventTypeId, IncentiveId, PartnerId, ProgramId};
 use entity::program::ProgramState;
 use entity::{boost, campaign, employer, event_type, incentive, program};
 use sea_orm::{ConnectionTrait, DbErr};
@@ -564,6 +564,12 @@ impl Employers {
     pub fn now(&self, employer: EmployerId, now: DateTime<Utc>) -> DateTime<Utc> {
         self.get(employer)
             .map_or(now, |catalogue| catalogue.employer.now(now))
+    }
+
+    /// The employer's own feed, if it has one.
+    pub fn activity_feed(&self, employer: EmployerId) -> Option<PartnerId> {
+        self.get(employer)
+            .and_then(|catalogue| catalogue.employer.activity_feed())
     }
 
     /// Whether the employer's members share with partners until they say otherwise.

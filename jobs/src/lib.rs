@@ -14,7 +14,7 @@
 //! for, by which it can be taken back when the event itself is forgotten; a *retraction* names an event that is to be taken back, and
 //! waits for it where it has not come yet; a *progress* row is what an incentive remembers of a member; an *award* is what the rules
 //! say was earned; an *achievement* is the award as a row, with *why*, and revoked but never deleted when it no longer holds; a *feed
-//! entry* tells a partner of either, and a *delivery* is the promise to call one of its endpoints with it. One transaction takes events out of the queue, or settles retractions, and writes all the rest,
+//! entry* tells a partner, or the employer's own backend, of either, and a *delivery* is the promise to call one of its endpoints with it. One transaction takes events out of the queue, or settles retractions, and writes all the rest,
 //! so a crash leaves either everything or nothing, and the next worker finds the work where it was.
 //!
 //! What the words of an incentive mean is on the page of record, in [`rules`].
@@ -26,6 +26,7 @@
 //! Architecture invariants: the rules touch no database, no clock, no network; nothing here answers a request; only [`queue`],
 //! [`worker`] and [`supervise`] name apalis.
 
+pub mod activity;
 pub mod backfill;
 pub mod campaign;
 pub mod catalogue;

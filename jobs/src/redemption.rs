@@ -1,17 +1,19 @@
 //! What a redemption that comes to nothing gives back: its points to the lots that they came from, what it has taken to the stock, and
-//! the news to the partner that was told of it.
+//! the news to the partner that was told of it and to the employer's own backend, where that listens.
 //!
 //! One way for all who call redemptions off: members' backends and partners, an award that is revoked, a hold that ends, a member who
 //! is erased. It happens once, however many of them come together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entity::feed::{NewEntry, News};
 use entity::id::{EmployerId, Ids, RewardId};
 use entity::ledger::{self, AccountKey, Moment, Return};
 use entity::redemption::{self, Model, RedemptionStatus, Settled};
-use entity::reward;
+use entity::{employer, reward};
 use sea_orm::{ConnectionTrait, DbErr};
+
+use crate::activity::{self, Happened};
 
 /// What is stored as the reason where the award that gave it was revoked.
 pub const AWARD_REVOKED: &str = "The award that gave it was revoked.";
@@ -31,7 +33,7 @@ pub struct CalledOff {
     pub moment: Moment,
 }
 
-/// Calls off those of the redemptions that are still held, and returns what their partners are to be told. The caller holds the locks
+/// Calls off those of the redemptions that are still held, and returns what is to be told of it. The caller holds the locks
 /// of the members, and appends the entries as the last thing before the commit.
 pub async fn call_off(
     connection: &impl ConnectionTrait,
@@ -57,6 +59,12 @@ pub async fn call_off(
         .into_iter()
         .filter(|one| gone.contains(&one.row.id))
         .collect();
+    if over.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Before the stock, as whoever evaluates takes the two in that order.
+    let employers: BTreeSet<_> = over.iter().map(|one| one.row.employer_id).collect();
+    let feeds = employer::activity_feeds(connection, employers.into_iter().collect()).await?;
     let returns: Vec<Return> = over
         .iter()
         .filter(|one| one.row.points_spent > 0)
@@ -85,17 +93,26 @@ pub async fn call_off(
             .collect();
         reward::restock(connection, &back).await?;
     }
-    Ok(over
-        .into_iter()
-        .filter_map(|one| {
-            Some(NewEntry {
-                partner_id: one.row.told_to?,
-                id: ids.next(),
-                employer_id: one.row.employer_id,
-                news: News::Cancelled(one.row.id),
-                member_ref: one.row.member_ref?,
-                recorded_at: one.moment.at,
-            })
+    let happened = over.iter().filter_map(|one| {
+        Some(Happened {
+            feed: *feeds.get(&one.row.employer_id)?,
+            employer_id: one.row.employer_id,
+            member_id: one.row.member_id,
+            news: News::Cancelled(one.row.id),
+            at: one.moment.at,
         })
-        .collect())
+    });
+    let happened: Vec<Happened> = happened.collect();
+    let mut entries = activity::entries(connection, ids, &happened).await?;
+    entries.extend(over.into_iter().filter_map(|one| {
+        Some(NewEntry {
+            partner_id: one.row.told_to?,
+            id: ids.next(),
+            employer_id: one.row.employer_id,
+            news: News::Cancelled(one.row.id),
+            member_ref: one.row.member_ref?,
+            recorded_at: one.moment.at,
+        })
+    }));
+    Ok(entries)
 }

@@ -22,6 +22,7 @@ mod m20261121_000011_release_points;
 mod m20261121_000012_create_webhooks;
 mod m20261121_000013_complete_feeds;
 mod m20261121_000014_create_audit;
+mod m20261121_000015_add_member_activity;
 mod m20261121_000016_create_campaigns;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000012_create_webhooks::Migration),
             Box::new(m20261121_000013_complete_feeds::Migration),
             Box::new(m20261121_000014_create_audit::Migration),
+            Box::new(m20261121_000015_add_member_activity::Migration),
             Box::new(m20261121_000016_create_campaigns::Migration),
         ]
     }

@@ -179,6 +179,11 @@ operations! {
     ReadMemberPointsHistory = "Member.pointsHistory": [PointsRead, MemberSelf, MemberAny];
     ReadMemberLevel = "Member.level": [PointsRead, MemberSelf, MemberAny];
 
+    // Their activity, as it happens.
+    ReadMemberActivity = "Query.memberActivity": [MemberSelf, MemberAny];
+    ReadMemberActivityDigest = "Query.memberActivityDigest": [MemberAny];
+    FollowMemberActivity = "Subscription.memberActivity": [MemberSelf, MemberAny];
+
     // Their points.
     AdjustPoints = "Mutation.adjustPoints": [PointsWrite];
 
@@ -187,7 +192,7 @@ operations! {
     ReadFeedDigest = "Query.feedDigest": [FeedRead];
     FollowFeed = "Subscription.feed": [FeedRead];
 
-    // A partner's webhooks.
+    // Webhooks, of a partner or, together with `member:any`, of an employer's mobile backend.
     CreateWebhookEndpoint = "Mutation.createWebhookEndpoint": [WebhooksWrite];
     UpdateWebhookEndpoint = "Mutation.updateWebhookEndpoint": [WebhooksWrite];
     DeleteWebhookEndpoint = "Mutation.deleteWebhookEndpoint": [WebhooksWrite];

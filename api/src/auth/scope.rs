@@ -51,11 +51,11 @@ scopes! {
     ProgramsWrite = "programs:write": "Set up event types, programs, incentives, rewards, campaigns and grants to partners.";
     RedemptionsWrite = "redemptions:write": "Redeem rewards and cancel redemptions.";
     ReportsRead = "reports:read": "Read reports.";
-    WebhooksWrite = "webhooks:write": "Set up the partner's webhook endpoints and replay their deliveries.";
+    WebhooksWrite = "webhooks:write": "Set up webhook endpoints and replay their deliveries: a partner's, or with `member:any` the mobile backend's.";
 }
 
 impl Scope {
-    /// The only kind of holder a scope has a meaning for. `operator` belongs to nobody's tenant; the employer's scopes act
+    /// The kind of holder a scope is made for. `operator` belongs to nobody's tenant; the employer's scopes act
     /// inside one employer, the partner's inside one partner, `member:self` on one member.
     const fn home(self) -> ViewerKind {
         match self {
@@ -77,16 +77,22 @@ impl Scope {
         }
     }
 
+    /// Whether a scope has a meaning for this kind of holder: for the one that it is made for; webhooks an employer's mobile backend can
+    /// have as well as a partner.
+    fn suits(self, kind: ViewerKind) -> bool {
+        self.home() == kind || (self == Self::WebhooksWrite && kind == ViewerKind::Employer)
+    }
+
     /// Whether a token of this kind may carry the scope. A token without a tenant may also carry the employer's scopes: it
     /// then holds them for every employer and has to name one on each input. Only `plaudit token` makes such tokens.
     pub fn fits_token(self, kind: ViewerKind) -> bool {
-        self.home() == kind || (kind == ViewerKind::Operator && self.home() == ViewerKind::Employer)
+        self.suits(kind) || (kind == ViewerKind::Operator && self.suits(ViewerKind::Employer))
     }
 
     /// Whether a client of this kind may be registered with the scope. Narrower than [`Scope::fits_token`]: a client of the
     /// operator is for administration alone and never gets at members, and a client is never one member.
     pub fn fits_client(self, kind: ViewerKind) -> bool {
-        self.home() == kind && kind != ViewerKind::Member
+        self.suits(kind) && kind != ViewerKind::Member
     }
 
     const fn bit(self) -> u32 {
@@ -290,7 +296,8 @@ mod tests {
         );
         assert!(offered(ViewerKind::Member).is_empty());
         let employer = offered(ViewerKind::Employer);
-        assert_eq!(employer.iter().count(), 12);
+        assert_eq!(employer.iter().count(), 13);
+        assert!(employer.contains(Scope::WebhooksWrite));
         assert!(!employer.contains(Scope::Operator) && !employer.contains(Scope::MemberSelf));
     }
 
@@ -304,6 +311,9 @@ mod tests {
             (Scope::MembersRead, ViewerKind::Member, false),
             (Scope::FeedRead, ViewerKind::Operator, false),
             (Scope::FeedRead, ViewerKind::Employer, false),
+            (Scope::WebhooksWrite, ViewerKind::Partner, true),
+            (Scope::WebhooksWrite, ViewerKind::Employer, true),
+            (Scope::WebhooksWrite, ViewerKind::Member, false),
             (Scope::Operator, ViewerKind::Employer, false),
             (Scope::Operator, ViewerKind::Partner, false),
         ] {

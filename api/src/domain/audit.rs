@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::auth::access::{self, Operation};
 use crate::auth::viewer::{Permit, Viewer, ViewerKind};
 
-pub use facts::{Edition, GrantsOf, LevelsOf, Noun};
+pub use facts::{Edition, EndpointOf, GrantsOf, LevelsOf, Noun};
 
 /// A writing transaction that somebody with a token makes a change in. Dropped, it is rolled back.
 #[must_use = "a change that is dropped has not happened"]

@@ -32,12 +32,19 @@ pub struct FeedPage {
     pub has_more: bool,
 }
 
+/// Refuses a number of entries that no page has.
+pub fn require_first(first: i64) -> Outcome<()> {
+    if (1..=PAGE_MAX).contains(&first) {
+        Ok(())
+    } else {
+        Err(Fault::invalid(&["first"], format!("from 1 to {PAGE_MAX}")).into())
+    }
+}
+
 /// The partner's entries after a position. Positions have no hole, so a page that does not begin right behind `after` shows by itself
 /// that something is no longer kept, whatever was forgotten since the last page.
 pub async fn list(app: &App, partner: PartnerId, after: i64, first: i64) -> Outcome<FeedPage> {
-    if !(1..=PAGE_MAX).contains(&first) {
-        return Err(Fault::invalid(&["first"], format!("from 1 to {PAGE_MAX}")).into());
-    }
+    require_first(first)?;
     let limit = u64::try_from(first).unwrap_or(1);
     let mut entries = feed::list(app.db.read(), partner, after, limit + 1).await?;
     if let Some(entry) = entries

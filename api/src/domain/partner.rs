@@ -31,6 +31,7 @@ pub async fn create(
         name,
         pairwise_key: SecretBytes::new(pairwise_key),
         created_at: app.clock.now().into(),
+        employer_id: None,
     };
     let txn = Change::begin(app, &permit).await?;
     if !partner::insert(&*txn, partner.clone()).await? {

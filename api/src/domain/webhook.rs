@@ -1,4 +1,4 @@
-//! Webhook endpoints of a partner, and what becomes of what they are sent.
+//! Webhook endpoints, of a partner or of an employer's own backend, and what becomes of what they are sent.
 
 use std::time::Duration;
 
@@ -11,20 +11,21 @@ use entity::feed::{self, FeedEntryKind};
 use entity::id::{FeedEntryId, PartnerId, WebhookEndpointId};
 use entity::secret::SecretBytes;
 use entity::webhook_endpoint::{self, Busy, Model, Settings, write_kinds};
+use entity::{employer, partner};
 use jobs::deliver::egress::address::Refused;
 use jobs::deliver::{claim, settle, webhook};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
-use super::audit::{self, What};
-use super::feed::partner;
-use super::{Error, Fault, FaultCode, Outcome, require_none, retrying};
+use super::audit::{self, EndpointOf, What};
+use super::{Error, Fault, FaultCode, Outcome, activity, require_none, retrying, tenant};
 use crate::app::App;
-use crate::auth::access;
+use crate::auth::access::{self, Operation};
+use crate::auth::scope::Scope;
 use crate::auth::viewer::Permit;
 use crate::validate;
 
-/// Endpoints of one partner.
+/// Endpoints of one feed.
 const ENDPOINTS_MAX: usize = 20;
 /// How long the secret before a rotation signs too.
 const OVERLAP: TimeDelta = TimeDelta::hours(24);
@@ -38,7 +39,50 @@ const ATTEMPTS_SHOWN: i64 = 20;
 /// Deliveries of one page.
 const PAGE_MAX: i64 = 100;
 
-/// What a partner says of an endpoint.
+/// Whose endpoints a token is about: of a partner, or of the mobile backend of an employer.
+struct Owner {
+    /// The feed that they are told of.
+    feed: PartnerId,
+    /// Whose own feed that is; none: a partner's. What is done is in its log, else in the installation's.
+    employer: Option<employer::Model>,
+}
+
+impl Owner {
+    fn shown<'a>(&'a self, endpoint: &'a Model) -> EndpointOf<'a> {
+        EndpointOf(self.employer.as_ref(), endpoint)
+    }
+}
+
+/// Whose endpoints this is about. An employer's are told everything of its members, so they are the mobile backend's alone, and nobody
+/// sets them up who could not read the same.
+async fn owner<O: Operation>(app: &App, permit: &Permit<O>, employer: Option<&str>) -> Outcome<Owner> {
+    let viewer = permit.viewer();
+    if let (Some(feed), None) = (viewer.partner(), employer) {
+        let employer = None;
+        return Ok(Owner { feed, employer });
+    }
+    let found = tenant::resolve(app.db.read(), viewer, employer).await?;
+    if !viewer.scopes.contains(Scope::MemberAny) {
+        let message =
+            "an employer's endpoint is told everything of its members: that needs the scope member:any too";
+        return Err(Fault::invalid(&[], message).into());
+    }
+    Ok(Owner {
+        feed: partner::own_feed(found.id),
+        employer: Some(found),
+    })
+}
+
+/// An endpoint by its name.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'a> {
+    /// The key of the employer whose backend it is of.
+    pub employer: Option<&'a str>,
+    /// Its global id.
+    pub endpoint: &'a str,
+}
+
+/// What is said of an endpoint.
 #[derive(Debug)]
 pub struct Wanted {
     /// Where it is.
@@ -53,7 +97,7 @@ pub struct Wanted {
 pub struct WithSecret {
     /// The endpoint.
     pub endpoint: Model,
-    /// Its secret, as its partner writes it down.
+    /// Its secret, as its owner writes it down.
     pub secret: String,
 }
 
@@ -61,16 +105,21 @@ pub struct WithSecret {
 pub async fn create(
     app: &App,
     permit: Permit<access::CreateWebhookEndpoint>,
+    employer: Option<&str>,
     wanted: Wanted,
 ) -> Outcome<WithSecret> {
-    let partner = partner(&permit)?;
+    let owner = owner(app, &permit, employer).await?;
+    let partner = owner.feed;
     let settings = check(app, wanted)?;
+    if let Some(employer) = &owner.employer {
+        activity::open_feed(app, employer).await?;
+    }
     let secret = new_secret(app);
     let txn = audit::Change::begin(app, &permit).await?;
     // Held to the end: no entry falls between the look at the feed and the endpoint.
     feed::lock(&*txn, partner).await?;
     if webhook_endpoint::list(&*txn, partner).await?.len() >= ENDPOINTS_MAX {
-        let message = format!("a partner has at most {ENDPOINTS_MAX} endpoints");
+        let message = format!("there are at most {ENDPOINTS_MAX} endpoints");
         return Err(Fault::new(FaultCode::TooMany, &[], message).into());
     }
     let endpoint = Model {
@@ -91,7 +140,8 @@ pub async fn create(
         deleted_at: None,
     };
     webhook_endpoint::insert(&*txn, endpoint.clone()).await?;
-    txn.commit(app, None, What::made(&endpoint)).await?;
+    txn.commit(app, owner.employer.as_ref(), What::made(&owner.shown(&endpoint)))
+        .await?;
     Ok(WithSecret {
         endpoint,
         secret: webhook::secret_text(&secret),
@@ -113,12 +163,13 @@ pub struct Change {
 pub async fn update(
     app: &App,
     permit: Permit<access::UpdateWebhookEndpoint>,
-    endpoint: &str,
+    named: Named<'_>,
     change: Change,
 ) -> Outcome<Model> {
-    let partner = partner(&permit)?;
+    let owner = owner(app, &permit, named.employer).await?;
+    let partner = owner.feed;
     let txn = audit::Change::begin(app, &permit).await?;
-    let before = lock(&*txn, partner, endpoint).await?;
+    let before = lock(&*txn, partner, named.endpoint).await?;
     let kinds = match change.kinds {
         Some(kinds) => kinds,
         None => before.kinds.as_deref().map(webhook_endpoint::read_kinds),
@@ -131,7 +182,8 @@ pub async fn update(
     let key = (partner, before.id);
     webhook_endpoint::update(&*txn, key, check(app, wanted)?).await?;
     let endpoint = reread(&*txn, key).await?;
-    txn.commit(app, None, What::changed(&before, &endpoint)).await?;
+    let what = What::changed(&owner.shown(&before), &owner.shown(&endpoint));
+    txn.commit(app, owner.employer.as_ref(), what).await?;
     Ok(endpoint)
 }
 
@@ -139,17 +191,19 @@ pub async fn update(
 pub async fn delete(
     app: &App,
     permit: Permit<access::DeleteWebhookEndpoint>,
-    endpoint: &str,
+    named: Named<'_>,
 ) -> Outcome<WebhookEndpointId> {
-    let partner = partner(&permit)?;
+    let owner = owner(app, &permit, named.employer).await?;
+    let partner = owner.feed;
     let txn = audit::Change::begin(app, &permit).await?;
-    let endpoint = lock(&*txn, partner, endpoint).await?;
+    let endpoint = lock(&*txn, partner, named.endpoint).await?;
     webhook_endpoint::delete(&*txn, (partner, endpoint.id), now(app)).await?;
     let gone = Model {
         deleted_at: Some(now(app)),
         ..endpoint.clone()
     };
-    txn.commit(app, None, What::changed(&endpoint, &gone)).await?;
+    let what = What::changed(&owner.shown(&endpoint), &owner.shown(&gone));
+    txn.commit(app, owner.employer.as_ref(), what).await?;
     Ok(endpoint.id)
 }
 
@@ -157,18 +211,20 @@ pub async fn delete(
 pub async fn rotate_secret(
     app: &App,
     permit: Permit<access::RotateWebhookSecret>,
-    endpoint: &str,
+    named: Named<'_>,
 ) -> Outcome<WithSecret> {
-    let partner = partner(&permit)?;
+    let owner = owner(app, &permit, named.employer).await?;
+    let partner = owner.feed;
     let secret = new_secret(app);
     let until = app.clock.now().checked_add_signed(OVERLAP);
     let until = until.ok_or(Error::Internal("the clock is at its end"))?;
     let txn = audit::Change::begin(app, &permit).await?;
-    let before = lock(&*txn, partner, endpoint).await?;
+    let before = lock(&*txn, partner, named.endpoint).await?;
     let key = (partner, before.id);
     webhook_endpoint::rotate_secret(&*txn, key, SecretBytes::new(secret), until.into()).await?;
     let endpoint = reread(&*txn, key).await?;
-    txn.commit(app, None, What::changed(&before, &endpoint)).await?;
+    let what = What::changed(&owner.shown(&before), &owner.shown(&endpoint));
+    txn.commit(app, owner.employer.as_ref(), what).await?;
     Ok(WithSecret {
         endpoint,
         secret: webhook::secret_text(&secret),
@@ -179,12 +235,13 @@ pub async fn rotate_secret(
 pub async fn resume(
     app: &App,
     permit: Permit<access::ResumeWebhookEndpoint>,
-    endpoint: &str,
+    named: Named<'_>,
 ) -> Outcome<Model> {
-    let partner = partner(&permit)?;
+    let owner = owner(app, &permit, named.employer).await?;
+    let partner = owner.feed;
     let resumed = retrying(|| async {
         let txn = audit::Change::begin(app, &permit).await?;
-        let mut row = lock(&*txn, partner, endpoint).await?;
+        let mut row = lock(&*txn, partner, named.endpoint).await?;
         let before = row.clone();
         row.failures = 0;
         row.failing_since = None;
@@ -193,7 +250,8 @@ pub async fn resume(
         row.parked_because = None;
         webhook_endpoint::put_standing(&*txn, std::slice::from_ref(&row)).await?;
         delivery::make_due(&*txn, (partner, row.id), now(app)).await?;
-        txn.commit(app, None, What::changed(&before, &row)).await?;
+        let what = What::changed(&owner.shown(&before), &owner.shown(&row));
+        txn.commit(app, owner.employer.as_ref(), what).await?;
         Ok(row)
     })
     .await?;
@@ -204,6 +262,8 @@ pub async fn resume(
 /// What is to be sent again.
 #[derive(Debug)]
 pub struct Replay {
+    /// The key of the employer whose backend the endpoint is of.
+    pub employer: Option<String>,
     /// To which endpoint.
     pub endpoint: String,
     /// From this position on.
@@ -218,7 +278,8 @@ pub struct Replay {
 
 /// Sends entries again; says how many.
 pub async fn send_again(app: &App, permit: Permit<access::ReplayWebhooks>, wanted: Replay) -> Outcome<u64> {
-    let partner = partner(&permit)?;
+    let owner = owner(app, &permit, wanted.employer.as_deref()).await?;
+    let partner = owner.feed;
     let mut faults = Vec::new();
     let mut position = |path: &str, position: Option<i64>| {
         if position.is_some_and(|position| position < 1) {
@@ -260,8 +321,8 @@ pub async fn send_again(app: &App, permit: Permit<access::ReplayWebhooks>, wante
             "from": range.from, "to": range.to, "entries": entries.as_ref().map(Vec::len), "failedOnly": wanted.failed_only,
             "deliveries": count,
         });
-        txn.commit(app, None, What::other(row.id.to_string(), None, Some(replayed)))
-            .await?;
+        let what = What::other(row.id.to_string(), None, Some(replayed));
+        txn.commit(app, owner.employer.as_ref(), what).await?;
         Ok(count)
     })
     .await?;
@@ -295,9 +356,13 @@ pub struct Tested {
 }
 
 /// Calls an endpoint once with a message of its own, signed as every other.
-pub async fn test(app: &App, permit: Permit<access::TestWebhookEndpoint>, endpoint: &str) -> Outcome<Tested> {
-    let partner = partner(&permit)?;
-    let row = require(app.db.read(), partner, endpoint).await?;
+pub async fn test(
+    app: &App,
+    permit: Permit<access::TestWebhookEndpoint>,
+    named: Named<'_>,
+) -> Outcome<Tested> {
+    let partner = owner(app, &permit, named.employer).await?.feed;
+    let row = require(app.db.read(), partner, named.endpoint).await?;
     let at = app.clock.now();
     let (id, now) = (format!("test_{}", app.ids.text()), Timestamp::from(at));
     let body = webhook::test_body(&row.id.to_string(), &now.text());
@@ -316,9 +381,14 @@ pub async fn test(app: &App, permit: Permit<access::TestWebhookEndpoint>, endpoi
     })
 }
 
-/// The partner's endpoints, oldest first.
-pub async fn list(app: &App, permit: Permit<access::ListWebhookEndpoints>) -> Outcome<Vec<Model>> {
-    Ok(webhook_endpoint::list(app.db.read(), partner(&permit)?).await?)
+/// The endpoints, oldest first.
+pub async fn list(
+    app: &App,
+    permit: Permit<access::ListWebhookEndpoints>,
+    employer: Option<&str>,
+) -> Outcome<Vec<Model>> {
+    let feed = owner(app, &permit, employer).await?.feed;
+    Ok(webhook_endpoint::list(app.db.read(), feed).await?)
 }
 
 /// A delivery, its entry and its last attempts.
@@ -417,7 +487,7 @@ fn unknown() -> Error {
     Fault::not_found(&["endpoint"], "there is no such endpoint").into()
 }
 
-/// The partner's endpoint of this id.
+/// The endpoint of this id that is told of this feed.
 async fn require(connection: &impl ConnectionTrait, partner: PartnerId, endpoint: &str) -> Outcome<Model> {
     let id = endpoint.parse().map_err(|_| unknown())?;
     let found = webhook_endpoint::find(connection, partner, id).await?;

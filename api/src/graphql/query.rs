@@ -18,6 +18,7 @@ pub struct Query(
     people::PeopleQuery,
     reward::RewardQuery,
     feed::FeedQuery,
+    feed::ActivityQuery,
     simulation::SimulationQuery,
     webhook::WebhookQuery,
     node::NodeQuery,

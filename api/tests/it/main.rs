@@ -8,6 +8,7 @@
 #[macro_use]
 mod harness;
 
+mod activity;
 mod audit;
 mod authorization;
 mod bad_input;

@@ -131,7 +131,7 @@ async fn survival(kind: Kind) {
         .unwrap_err();
     run(&db, "DELETE FROM achievement").await.unwrap_err();
 
-    Migrator::down(db.read(), Some(10)).await.unwrap();
+    Migrator::down(db.read(), Some(11)).await.unwrap();
     assert_eq!(counts(&db).await, written);
     migration::migrate(db.read()).await.unwrap();
     assert_as_written(&db).await;
@@ -145,7 +145,8 @@ async fn assert_as_written(db: &Db) {
         "achievement WHERE title = 'Walked' AND ordinal = 1 AND earned_on = '2026-11-20' AND recorded_at = 1 AND status = 'EARNED'
          AND why IS NULL AND revoked_at IS NULL AND revocation_reason IS NULL",
         "feed_entry WHERE position = 1 AND kind = 'ACHIEVEMENT_EARNED' AND member_ref = 'somebody' AND recorded_at = 1",
-        "employer WHERE NOT sandbox AND clock_offset_micros = 0",
+        "employer WHERE NOT sandbox AND clock_offset_micros = 0 AND NOT tells_activity",
+        "partner WHERE key = 'spa' AND employer_id IS NULL",
         "program WHERE budget IS NULL AND budget_spent = 0 AND paused_at IS NULL AND ended_at IS NULL",
         "incentive_version WHERE NOT restarts",
         "receipt WHERE member_id IS NULL AND event_type_id IS NULL",

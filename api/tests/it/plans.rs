@@ -176,6 +176,11 @@ async fn redemptions_and_what_tells_of_them_are_looked_up(app: &TestApp) {
     let connection = Explaining::new(&*txn);
     let entries = feed::list(&connection, world.partner, 0, 100).await.unwrap();
     assert_eq!(entries.len(), 1);
+    // However many positions there are to look at, few or many.
+    for through in [1, 100_000] {
+        let none = feed::activity::list_of_member(&connection, member, (0, through), 100);
+        assert!(none.await.unwrap().is_empty());
+    }
     let members = BTreeSet::from([member]);
     assert_eq!(
         redemption::list_held(&connection, &members).await.unwrap().len(),
@@ -201,7 +206,7 @@ async fn redemptions_and_what_tells_of_them_are_looked_up(app: &TestApp) {
         .unwrap();
     assert!(found.is_some());
     let plan = connection.plan();
-    for table in ["redemption", "achievement", "feed_entry", "reward"] {
+    for table in ["redemption", "achievement", "about", "feed_entry", "reward"] {
         for whole in [format!("SCAN {table}\n"), format!("Seq Scan on {table} ")] {
             assert!(!plan.contains(&whole), "{plan}");
         }

@@ -74,7 +74,10 @@ async fn caller<'a>(app: &'a TestApp, block: &Block) -> Caller<'a> {
                 .data("{ employer(key: \"lab\") { id } }", json!({}))
                 .await;
             let employer = data["employer"]["id"].as_str().unwrap().parse().unwrap();
-            app.by(Party::Employer(employer), "events:write member:any")
+            app.by(
+                Party::Employer(employer),
+                "events:write member:any webhooks:write",
+            )
         }
         Some("PARTNER") => {
             let data = operator.data("{ partners { nodes { id } } }", json!({})).await;

@@ -1,4 +1,4 @@
-//! A partner's feed as server-sent events.
+//! A partner's feed as server-sent events, and what members achieve.
 
 use axum::body::{Body, BodyDataStream};
 use futures_util::StreamExt;
@@ -12,9 +12,15 @@ on_both!(
     the_last_events_id_wins_over_the_cursor_of_the_first_request,
     what_is_no_place_in_this_feed_is_told_as_a_result,
     a_token_without_the_scope_reads_nothing,
+    what_members_achieve_is_replayed_marked_and_then_live,
+    a_member_follows_its_own_activity_and_goes_on_where_it_was,
+    whoever_is_erased_follows_no_more,
 );
 
 const FEED: &str = "subscription ($after: String) { feed(after: $after) { __typename
+    ... on FeedEntry { position cursor } ... on FeedCaughtUp { position cursor } } }";
+
+const ACTIVITY: &str = "subscription ($after: String) { memberActivity(after: $after) { __typename
     ... on FeedEntry { position cursor } ... on FeedCaughtUp { position cursor } } }";
 
 /// An event of a stream.
@@ -33,7 +39,16 @@ struct Stream {
 
 impl Stream {
     async fn open(app: &TestApp, caller: &Caller<'_>, after: Option<&str>, last: Option<&str>) -> Self {
-        let body = json!({"query": FEED, "variables": {"after": after}}).to_string();
+        Self::open_to(app, caller, FEED, (after, last)).await
+    }
+
+    async fn open_to(
+        app: &TestApp,
+        caller: &Caller<'_>,
+        query: &str,
+        (after, last): (Option<&str>, Option<&str>),
+    ) -> Self {
+        let body = json!({"query": query, "variables": {"after": after}}).to_string();
         let mut request = Request::post("/graphql")
             .header("content-type", "application/json")
             .header("accept", "text/event-stream")
@@ -73,7 +88,8 @@ impl Stream {
         let mut shown = Vec::new();
         while shown.len() < count {
             let came = self.next().await.expect("it goes on");
-            let item = &came.data["data"]["feed"];
+            let data = came.data["data"].as_object();
+            let item = data.and_then(|data| data.values().next()).expect("no error");
             assert_eq!(came.id.as_deref(), item["cursor"].as_str(), "{came:?}");
             let kind = item["__typename"].as_str().unwrap();
             shown.push(format!("{kind} {}", item["position"]));
@@ -138,5 +154,67 @@ async fn a_token_without_the_scope_reads_nothing(app: &TestApp) {
     let mut stream = Stream::open(app, &world.by("programs:read"), None, None).await;
     let refused = stream.next().await.unwrap();
     assert_eq!(refused.data["errors"][0]["extensions"]["code"], "FORBIDDEN");
+    assert_eq!(stream.next().await.unwrap().kind, "complete");
+}
+
+/// A world in which each of these days earns, and whose backend has asked for it before.
+async fn listened<'a>(app: &'a TestApp, days: &[u32]) -> World<'a> {
+    let world = earned(app, &[]).await;
+    let query = "{ memberActivity { entries { position } } }";
+    world.backend().data(query, json!({})).await;
+    world.members(&["bob"]).await;
+    earn(&world, days).await;
+    world
+}
+
+async fn what_members_achieve_is_replayed_marked_and_then_live(app: &TestApp) {
+    let world = listened(app, &[15, 16]).await;
+    let backend = world.backend();
+    let mut stream = Stream::open_to(app, &backend, ACTIVITY, (None, None)).await;
+    let last = stream.next().await.unwrap().id;
+    assert_eq!(stream.take(2).await, ["FeedEntry 2", "FeedCaughtUp 2"]);
+    earn(&world, &[17]).await;
+    assert_eq!(stream.take(1).await, ["FeedEntry 3"]);
+    drop(stream);
+    let mut again = Stream::open_to(app, &backend, ACTIVITY, (Some("nonsense"), last.as_deref())).await;
+    assert_eq!(
+        again.take(3).await,
+        ["FeedEntry 2", "FeedEntry 3", "FeedCaughtUp 3"]
+    );
+}
+
+async fn a_member_follows_its_own_activity_and_goes_on_where_it_was(app: &TestApp) {
+    let world = listened(app, &[15]).await;
+    let bob = world.member("bob").await;
+    let mut stream = Stream::open_to(app, &bob, ACTIVITY, (None, None)).await;
+    let caught_up = stream.next().await.unwrap();
+    assert_eq!(caught_up.data["data"]["memberActivity"]["position"], 1);
+    earn(&world, &[16]).await;
+    world.did([event("b1", "bob", "2026-11-16T10:00:00Z")]).await;
+    assert_eq!(stream.take(1).await, ["FeedEntry 3"]);
+    drop(stream);
+    earn(&world, &[17]).await;
+    world.did([event("b2", "bob", "2026-11-17T10:00:00Z")]).await;
+    let mut again = Stream::open_to(app, &bob, ACTIVITY, (None, caught_up.id.as_deref())).await;
+    assert_eq!(
+        again.take(3).await,
+        ["FeedEntry 3", "FeedEntry 5", "FeedCaughtUp 5"]
+    );
+}
+
+async fn whoever_is_erased_follows_no_more(app: &TestApp) {
+    let world = listened(app, &[15]).await;
+    world.reward(json!({"key": "mug", "price": 0})).await;
+    world.redeemed("ada", "mug", "k1").await;
+    let ada = world.member("ada").await;
+    let mut stream = Stream::open_to(app, &ada, ACTIVITY, (None, None)).await;
+    assert_eq!(
+        stream.take(3).await,
+        ["FeedEntry 1", "FeedEntry 2", "FeedCaughtUp 2"]
+    );
+    let input = json!({"member": "ada"});
+    world.backend().change("eraseMember", input, "erased").await;
+    let end = stream.next().await.unwrap();
+    assert_eq!(end.data["errors"][0]["extensions"]["code"], "BAD_USER_INPUT");
     assert_eq!(stream.next().await.unwrap().kind, "complete");
 }

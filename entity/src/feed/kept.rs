@@ -1,7 +1,8 @@
 //! What is kept of a feed: which positions, and forgetting the oldest of them.
 //!
 //! Entries go from the oldest on, so what is kept has no hole, and the head remembers where it begins. That a partner was told of an
-//! achievement outlives the entry that told it: it is told of a revocation however late, and of nothing twice.
+//! achievement outlives the entry that told it: it is told of a revocation however late, and of nothing twice. An employer is told of
+//! every revocation, so nothing need be remembered for its own feed.
 
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
@@ -151,6 +152,7 @@ pub async fn purge(
         "INSERT INTO feed_told (employer_id, achievement_id, partner_id)
          SELECT feed_entry.employer_id, feed_entry.achievement_id, feed_entry.partner_id FROM feed_entry
          JOIN achievement ON achievement.employer_id = feed_entry.employer_id AND achievement.id = feed_entry.achievement_id
+         JOIN partner ON partner.id = feed_entry.partner_id AND partner.employer_id IS NULL
          WHERE feed_entry.kind = 'ACHIEVEMENT_EARNED' AND achievement.status = 'EARNED' AND feed_entry.partner_id = ",
     )
     .bind(partner)

@@ -2,7 +2,7 @@
 //!
 //! A gift is never refused: not for want of stock, of which it takes what is there, nor for a limit, a date or because the reward was
 //! retired meanwhile. The partner that fulfils it is told only if the member shares with it; else the gift waits untold until the
-//! member does. An award that is revoked takes its gifts back as long as they are held.
+//! member does. The employer's own feed tells of it at once. An award that is revoked takes its gifts back as long as they are held.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -14,6 +14,7 @@ use entity::redemption::{self, RedemptionStatus};
 use entity::{achievement, partner, reward};
 use sea_orm::{ConnectionTrait, DbErr};
 
+use crate::activity::{self, Happened};
 use crate::catalogue::Employers;
 use crate::moment::moment;
 use crate::redemption::{AWARD_REVOKED, CalledOff, call_off};
@@ -232,6 +233,17 @@ async fn insert(
             });
         }
     }
+    let happened = given.iter().filter_map(|row| {
+        Some(Happened {
+            feed: employers.activity_feed(row.employer_id)?,
+            employer_id: row.employer_id,
+            member_id: row.member_id,
+            news: News::Requested(row.id),
+            at: row.requested_at,
+        })
+    });
+    let happened: Vec<Happened> = happened.collect();
+    entries.extend(activity::entries(connection, ids, &happened).await?);
     redemption::insert(connection, &given).await?;
     let mut taken: BTreeMap<(EmployerId, RewardId), i64> = BTreeMap::new();
     for row in given.iter().filter(|row| row.stock_taken > 0) {

@@ -1,4 +1,5 @@
-//! What the partners are told: an entry for each achievement and each partner that may know of it.
+//! What the partners are told: an entry for each achievement and each partner that may know of it; and one for the employer's own
+//! backend, where that listens ([`mod@crate::activity`]).
 //!
 //! A partner may know when the program is granted to it and the member shares with it, both at the moment of writing. Of a
 //! revocation it hears when it has heard of the achievement and may still know.
@@ -19,6 +20,7 @@ use entity::partner;
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::Written;
+use crate::activity::{self, Happened};
 use crate::catalogue::Employers;
 
 /// The entries that tell of achievements.
@@ -39,12 +41,51 @@ pub(super) async fn tell(
     if all.is_empty() {
         return Ok(Vec::new());
     }
-    let programs = distinct(&all, |row| (row.employer_id, row.program_id));
+    let mut entries = tell_partners(connection, ids, employers, (written, &all), now).await?;
+    entries.extend(tell_employers(connection, ids, employers, written, now).await?);
+    Ok(entries)
+}
+
+/// The entries that tell employers in feeds of their own: of everything that is shown to the member.
+async fn tell_employers(
+    connection: &impl ConnectionTrait,
+    ids: &Ids,
+    employers: &Employers,
+    written: &Written,
+    now: DateTime<Utc>,
+) -> Result<Vec<NewEntry>, DbErr> {
+    let earned = written.earned.iter().map(|row| (News::Earned(row.id), row));
+    let revoked = written.revoked.iter().map(|row| (News::Revoked(row.id), row));
+    let happened = earned.chain(revoked).filter(|(_, row)| !row.hidden);
+    let happened: Vec<Happened> = happened
+        .filter_map(|(news, row)| {
+            Some(Happened {
+                feed: employers.activity_feed(row.employer_id)?,
+                employer_id: row.employer_id,
+                member_id: row.member_id,
+                news,
+                at: employers.now(row.employer_id, now).into(),
+            })
+        })
+        .collect();
+    activity::entries(connection, ids, &happened).await
+}
+
+/// The entries that tell partners.
+async fn tell_partners(
+    connection: &impl ConnectionTrait,
+    ids: &Ids,
+    employers: &Employers,
+    (written, all): (&Written, &[&achievement::Model]),
+    now: DateTime<Utc>,
+) -> Result<Vec<NewEntry>, DbErr> {
+    let is_shown = |row: &&achievement::Model| !row.hidden;
+    let programs = distinct(all, |row| (row.employer_id, row.program_id));
     let recipients = grant::recipients(connection, &programs).await?;
     if recipients.is_empty() {
         return Ok(Vec::new());
     }
-    let members = distinct(&all, |row| (row.employer_id, row.member_id));
+    let members = distinct(all, |row| (row.employer_id, row.member_id));
     let words = consent::list(connection, Purpose::PartnerSharing, &members).await?;
     let gone: Vec<_> = written
         .revoked

@@ -50,20 +50,25 @@ impl Noun for partner::Model {
     }
 }
 
-impl Noun for webhook_endpoint::Model {
+/// A webhook endpoint of this employer's own feed; none: of a partner.
+pub struct EndpointOf<'a>(pub Option<&'a employer::Model>, pub &'a webhook_endpoint::Model);
+
+impl Noun for EndpointOf<'_> {
     fn subject(&self) -> String {
-        self.id.to_string()
+        self.1.id.to_string()
     }
 
     fn facts(&self) -> Value {
+        let Self(employer, endpoint) = self;
         // Addresses of webhooks hold tokens at times: the log shows that one has changed, not what it is.
-        let digest = digest::digest(&digest::SHA256, self.url.as_bytes());
+        let digest = digest::digest(&digest::SHA256, endpoint.url.as_bytes());
         let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         json!({
-            "partner": self.partner_id.to_string(), "urlSha256": hex, "description": self.description,
-            "kinds": self.kinds.as_deref().map(|kinds| kinds.split_whitespace().collect::<Vec<_>>()),
-            "previousSecretUntil": maybe(self.previous_secret_until), "parkedAt": maybe(self.parked_at),
-            "deletedAt": maybe(self.deleted_at),
+            "partner": employer.is_none().then(|| endpoint.partner_id.to_string()), "employer": employer.map(|row| row.id.to_string()),
+            "urlSha256": hex, "description": endpoint.description,
+            "kinds": endpoint.kinds.as_deref().map(|kinds| kinds.split_whitespace().collect::<Vec<_>>()),
+            "previousSecretUntil": maybe(endpoint.previous_secret_until), "parkedAt": maybe(endpoint.parked_at),
+            "deletedAt": maybe(endpoint.deleted_at),
         })
     }
 }

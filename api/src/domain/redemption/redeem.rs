@@ -11,6 +11,7 @@ use entity::program::{self, ProgramState};
 use entity::redemption::{self, Model, RedemptionStatus};
 use entity::reward::{self, Model as Reward};
 use entity::{employer, member, partner};
+use jobs::activity::{self, Happened};
 use jobs::moment::moment;
 use sea_orm::ConnectionTrait;
 
@@ -144,7 +145,7 @@ async fn redeem_once(app: &App, viewer: &Viewer, input: &Redeem) -> Outcome<Mode
         member_ref: told.as_ref().map(|(_, name)| name.clone()),
     };
     redemption::insert(&*txn, std::slice::from_ref(&made)).await?;
-    let entry = told.map(|(partner_id, member_ref)| NewEntry {
+    let told = told.map(|(partner_id, member_ref)| NewEntry {
         partner_id,
         id: app.ids.next(),
         employer_id,
@@ -152,8 +153,35 @@ async fn redeem_once(app: &App, viewer: &Viewer, input: &Redeem) -> Outcome<Mode
         member_ref,
         recorded_at: moment.at,
     });
-    finish(app, txn, entry.into_iter().collect()).await?;
+    let mut entries: Vec<NewEntry> = told.into_iter().collect();
+    entries.extend(told_at_home(app, &*txn, employer, &made).await?);
+    finish(app, txn, entries).await?;
     Ok(made)
+}
+
+/// What the employer's own backend is to be told, where it listens.
+async fn told_at_home(
+    app: &App,
+    connection: &impl ConnectionTrait,
+    employer: &employer::Model,
+    made: &Model,
+) -> Outcome<Vec<NewEntry>> {
+    // Once there is such a feed it stays; whether it is being opened just now takes a lock to say.
+    let feed = match employer.activity_feed() {
+        Some(open) => Some(open),
+        None => {
+            let feeds = employer::activity_feeds(connection, vec![employer.id]).await?;
+            feeds.get(&employer.id).copied()
+        }
+    };
+    let happened = feed.map(|feed| Happened {
+        feed,
+        employer_id: employer.id,
+        member_id: made.member_id,
+        news: News::Requested(made.id),
+        at: made.requested_at,
+    });
+    Ok(activity::entries(connection, &app.ids, happened.as_slice()).await?)
 }
 
 /// Refuses without a lock or a transaction what would be refused now. Of many who come for one balance or one stock most are, and they

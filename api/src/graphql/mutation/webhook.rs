@@ -1,11 +1,11 @@
-//! A partner's webhook endpoints.
+//! Webhook endpoints, of a partner or of an employer's mobile backend.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 
 use super::given;
 use crate::auth::access;
 use crate::auth::guard::Requires;
-use crate::domain::webhook::{Change, Replay, Wanted};
+use crate::domain::webhook::{Change, Named, Replay, Wanted};
 use crate::domain::{self};
 use crate::graphql::error::{ApiError, UserError, settle};
 use crate::graphql::object::WebhookEndpoint;
@@ -16,6 +16,8 @@ use crate::graphql::{app, permit};
 /// A new webhook endpoint.
 #[derive(InputObject)]
 pub struct CreateWebhookEndpointInput {
+    /// The key of the employer whose mobile backend it is of; the token's own unless given. The operator must give it, a partner must not.
+    employer: Option<String>,
     /// Where it is: https, at a host on the public internet, on port 443 or one from 1024 on; at most 2,000 characters, without a user
     /// name, a password or a fragment.
     url: String,
@@ -28,6 +30,8 @@ pub struct CreateWebhookEndpointInput {
 /// What is to change of an endpoint. What is left out stays as it is.
 #[derive(InputObject)]
 pub struct UpdateWebhookEndpointInput {
+    /// The key of the employer whose mobile backend it is of; the token's own unless given. The operator must give it, a partner must not.
+    employer: Option<String>,
     /// The global id of the endpoint.
     endpoint: ID,
     /// Where it is, as when it is created. What waits is sent there too. Null leaves it as it is.
@@ -41,6 +45,8 @@ pub struct UpdateWebhookEndpointInput {
 /// An endpoint.
 #[derive(InputObject)]
 pub struct DeleteWebhookEndpointInput {
+    /// The key of the employer whose mobile backend it is of; the token's own unless given. The operator must give it, a partner must not.
+    employer: Option<String>,
     /// The global id of the endpoint.
     endpoint: ID,
 }
@@ -48,6 +54,8 @@ pub struct DeleteWebhookEndpointInput {
 /// An endpoint.
 #[derive(InputObject)]
 pub struct RotateWebhookSecretInput {
+    /// The key of the employer whose mobile backend it is of; the token's own unless given. The operator must give it, a partner must not.
+    employer: Option<String>,
     /// The global id of the endpoint.
     endpoint: ID,
 }
@@ -55,6 +63,8 @@ pub struct RotateWebhookSecretInput {
 /// An endpoint.
 #[derive(InputObject)]
 pub struct ResumeWebhookEndpointInput {
+    /// The key of the employer whose mobile backend it is of; the token's own unless given. The operator must give it, a partner must not.
+    employer: Option<String>,
     /// The global id of the endpoint.
     endpoint: ID,
 }
@@ -62,6 +72,8 @@ pub struct ResumeWebhookEndpointInput {
 /// An endpoint.
 #[derive(InputObject)]
 pub struct TestWebhookEndpointInput {
+    /// The key of the employer whose mobile backend it is of; the token's own unless given. The operator must give it, a partner must not.
+    employer: Option<String>,
     /// The global id of the endpoint.
     endpoint: ID,
 }
@@ -69,6 +81,8 @@ pub struct TestWebhookEndpointInput {
 /// What is to be sent again.
 #[derive(InputObject)]
 pub struct ReplayWebhooksInput {
+    /// The key of the employer whose mobile backend it is of; the token's own unless given. The operator must give it, a partner must not.
+    employer: Option<String>,
     /// The global id of the endpoint.
     endpoint: ID,
     /// From this position of the feed on; from the beginning unless given.
@@ -156,19 +170,28 @@ pub struct TestWebhookEndpointPayload {
     user_errors: Vec<UserError>,
 }
 
+fn named<'a>(employer: &'a Option<String>, endpoint: &'a ID) -> Named<'a> {
+    Named {
+        employer: employer.as_deref(),
+        endpoint,
+    }
+}
+
 fn kinds(kinds: Option<Vec<FeedEntryKind>>) -> Option<Vec<entity::feed::FeedEntryKind>> {
     kinds.map(|kinds| kinds.into_iter().map(Into::into).collect())
 }
 
-/// A partner's webhook endpoints.
+/// Webhook endpoints, of a partner or of an employer's mobile backend.
 #[derive(Default)]
 pub struct WebhookMutation;
 
-/// A partner's webhook endpoints.
+/// Webhook endpoints, of a partner or of an employer's mobile backend.
 #[Object]
 impl WebhookMutation {
     /// Sets up an endpoint of the partner: from now on each entry of its feed is posted there, as the feed shows it, signed by Standard
     /// Webhooks. Any answer from 200 to 299 takes it; anything else, or none within 15 seconds, is tried again for three days and longer.
+    /// With the token of an employer it is an endpoint of the mobile backend, and is told what members achieve, as `memberActivity` shows
+    /// it; for that, here and in all that is about such an endpoint, the token must hold `member:any` too.
     /// Scope: `webhooks:write`.
     #[graphql(guard = "Requires::<access::CreateWebhookEndpoint>::new()")]
     async fn create_webhook_endpoint(
@@ -181,7 +204,8 @@ impl WebhookMutation {
             description: input.description,
             kinds: kinds(input.kinds),
         };
-        let outcome = domain::webhook::create(app(context)?, permit(context)?, wanted).await;
+        let outcome =
+            domain::webhook::create(app(context)?, permit(context)?, input.employer.as_deref(), wanted).await;
         let (made, user_errors) = settle(outcome)?;
         let (endpoint, secret) = made.map(|made| (made.endpoint, made.secret)).unzip();
         Ok(CreateWebhookEndpointPayload {
@@ -203,7 +227,13 @@ impl WebhookMutation {
             description: given(input.description),
             kinds: given(input.kinds).map(kinds),
         };
-        let outcome = domain::webhook::update(app(context)?, permit(context)?, &input.endpoint, change).await;
+        let outcome = domain::webhook::update(
+            app(context)?,
+            permit(context)?,
+            named(&input.employer, &input.endpoint),
+            change,
+        )
+        .await;
         let (endpoint, user_errors) = settle(outcome)?;
         Ok(UpdateWebhookEndpointPayload {
             endpoint: endpoint.map(WebhookEndpoint),
@@ -218,7 +248,12 @@ impl WebhookMutation {
         context: &Context<'_>,
         #[graphql(desc = "The endpoint.")] input: DeleteWebhookEndpointInput,
     ) -> Result<DeleteWebhookEndpointPayload, ApiError> {
-        let outcome = domain::webhook::delete(app(context)?, permit(context)?, &input.endpoint).await;
+        let outcome = domain::webhook::delete(
+            app(context)?,
+            permit(context)?,
+            named(&input.employer, &input.endpoint),
+        )
+        .await;
         let (deleted, user_errors) = settle(outcome)?;
         Ok(DeleteWebhookEndpointPayload {
             deleted_id: deleted.map(|id| id.to_string().into()),
@@ -234,7 +269,12 @@ impl WebhookMutation {
         context: &Context<'_>,
         #[graphql(desc = "The endpoint.")] input: RotateWebhookSecretInput,
     ) -> Result<RotateWebhookSecretPayload, ApiError> {
-        let outcome = domain::webhook::rotate_secret(app(context)?, permit(context)?, &input.endpoint).await;
+        let outcome = domain::webhook::rotate_secret(
+            app(context)?,
+            permit(context)?,
+            named(&input.employer, &input.endpoint),
+        )
+        .await;
         let (made, user_errors) = settle(outcome)?;
         let (endpoint, secret) = made.map(|made| (made.endpoint, made.secret)).unzip();
         Ok(RotateWebhookSecretPayload {
@@ -252,7 +292,12 @@ impl WebhookMutation {
         context: &Context<'_>,
         #[graphql(desc = "The endpoint.")] input: ResumeWebhookEndpointInput,
     ) -> Result<ResumeWebhookEndpointPayload, ApiError> {
-        let outcome = domain::webhook::resume(app(context)?, permit(context)?, &input.endpoint).await;
+        let outcome = domain::webhook::resume(
+            app(context)?,
+            permit(context)?,
+            named(&input.employer, &input.endpoint),
+        )
+        .await;
         let (endpoint, user_errors) = settle(outcome)?;
         Ok(ResumeWebhookEndpointPayload {
             endpoint: endpoint.map(WebhookEndpoint),
@@ -269,6 +314,7 @@ impl WebhookMutation {
         #[graphql(desc = "What is to be sent again.")] input: ReplayWebhooksInput,
     ) -> Result<ReplayWebhooksPayload, ApiError> {
         let replay = Replay {
+            employer: input.employer,
             endpoint: input.endpoint.to_string(),
             from: input.from_position.map(|position| position.0),
             to: input.to_position.map(|position| position.0),
@@ -293,7 +339,12 @@ impl WebhookMutation {
         context: &Context<'_>,
         #[graphql(desc = "The endpoint.")] input: TestWebhookEndpointInput,
     ) -> Result<TestWebhookEndpointPayload, ApiError> {
-        let outcome = domain::webhook::test(app(context)?, permit(context)?, &input.endpoint).await;
+        let outcome = domain::webhook::test(
+            app(context)?,
+            permit(context)?,
+            named(&input.employer, &input.endpoint),
+        )
+        .await;
         let (tested, user_errors) = settle(outcome)?;
         let tested = tested.as_ref();
         Ok(TestWebhookEndpointPayload {

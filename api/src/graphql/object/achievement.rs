@@ -183,7 +183,7 @@ impl Achievement {
             .ok_or(ApiError::Internal("an achievement without its program"))
     }
 
-    /// Who earned it, for whoever may see the member; null to a partner.
+    /// Who earned it, for whoever may see the member; null to a partner, and in an entry of a feed.
     async fn member(&self, context: &Context<'_>) -> Result<Option<Member>, ApiError> {
         match &self.seen {
             Seen::ByPartner { .. } => Ok(None),
@@ -194,7 +194,8 @@ impl Achievement {
         }
     }
 
-    /// Who earned it: to a partner its own pairwise id for the member, that no other partner shares; to others the member's id.
+    /// Who earned it: to a partner its own pairwise id for the member, that no other partner shares; to others the member's id, and in
+    /// `memberActivity` the member's external id, or `erased`.
     async fn member_ref(&self) -> String {
         match &self.seen {
             Seen::ByPartner { member_ref } => member_ref.clone(),
@@ -227,7 +228,7 @@ impl Achievement {
         self.revoked_at.map(Into::into)
     }
 
-    /// Why it was taken back; null while it stands, and to a partner.
+    /// Why it was taken back; null while it stands, to a partner, and in an entry of a feed.
     async fn revocation_reason(&self) -> Option<RevocationReason> {
         let stored = match &self.seen {
             Seen::ByPartner { .. } => None,
@@ -242,7 +243,7 @@ impl Achievement {
     }
 
     /// Why it was earned, to the member itself and to the mobile backend, which acts for it; to an administrator only of what is not
-    /// sensitive. Null to a partner, and of a member who was erased.
+    /// sensitive. Null to a partner, in an entry of a feed, and of a member who was erased.
     async fn why(&self, context: &Context<'_>) -> Result<Option<Explanation>, ApiError> {
         let Seen::ByEmployer(told) = &self.seen else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! The partner's feed.
+//! Feeds: of partners, and of what members achieve.
 
 use async_graphql::{Enum, ID, Object, SimpleObject, Union};
 use entity::feed::{self, Subject, cursor};
@@ -14,13 +14,13 @@ use crate::graphql::scalar::{BigInt, DateTime};
 pub enum FeedEntryKind {
     /// A member has earned an achievement.
     AchievementEarned,
-    /// An achievement was taken back that this feed has told of: the entry has another id and position, the achievement the same id.
+    /// An achievement was taken back that this feed has told of, or in `memberActivity` of whenever: the entry has another id and position, the achievement the same id.
     /// It does not come back: who earns it again has a new one.
     AchievementRevoked,
-    /// A member has asked for a reward that the partner fulfils, or was given one. Answer with `fulfilRedemption` or
-    /// `cancelRedemption`.
+    /// A member has asked for a reward that the partner fulfils, or was given one; in `memberActivity`, whoever fulfils it. A partner
+    /// answers with `fulfilRedemption` or `cancelRedemption`.
     RedemptionRequested,
-    /// A redemption that this feed has told of was called off, by whomever, or has expired: it is no longer to be fulfilled.
+    /// A redemption that this feed has told of, or in `memberActivity` of whenever, was called off, by whomever, or has expired: it is no longer to be fulfilled.
     RedemptionCancelled,
 }
 
@@ -32,16 +32,17 @@ pub struct FeedEntry {
     pub entry: feed::Entry,
 }
 
-/// An entry of the partner's feed. Polling and the subscription carry the same entries, ids and positions. All times in it are to the
-/// second.
+/// An entry of a feed. Polling, the subscription and webhooks carry the same entries, ids and positions. To a partner all times in it are
+/// to the second.
 #[Object]
 impl FeedEntry {
-    /// Its global id: the same wherever and however often the entry is delivered, and no other partner's.
+    /// Its global id: the same wherever and however often the entry is delivered, and of no other feed.
     pub async fn id(&self) -> ID {
         self.entry.id.to_string().into()
     }
 
-    /// Its place in the feed: 1, 2, 3 in the order of recording, with no hole. Who has every position has missed nothing.
+    /// Its place in the feed: 1, 2, 3 in the order of recording, with no hole. Who has every position has missed nothing. The
+    /// `memberActivity` of one member is a part of that of all, with the same positions, and so has holes.
     async fn position(&self) -> BigInt {
         BigInt(self.entry.position)
     }
@@ -86,13 +87,13 @@ impl FeedEntry {
     }
 }
 
-/// A page of the partner's feed.
+/// A page of a feed.
 #[derive(SimpleObject)]
 pub struct FeedPage {
     /// The entries, by position.
     pub entries: Vec<FeedEntry>,
-    /// Where to go on, in `after`: after the last entry of this page, or where the page started when it has none. Null only when
-    /// nothing was ever read.
+    /// Where to go on, in `after`: after the last entry of this page, or where the page started when it has none; of one member's
+    /// activity, where there is nothing more of the member. Null only when nothing was ever read.
     pub end_cursor: Option<String>,
     /// Whether there are more entries already.
     pub has_more: bool,
@@ -130,7 +131,7 @@ pub enum FeedMessage {
     FeedCaughtUp(FeedCaughtUp),
 }
 
-/// The position behind a cursor of this partner's feed.
+/// The position behind a cursor of this feed.
 pub fn position(partner: PartnerId, text: &str) -> Result<i64, ApiError> {
     cursor::read(partner, text)
         .ok_or_else(|| ApiError::BadInput("`after` is not a cursor of this feed".to_owned()))

@@ -157,7 +157,7 @@ impl Redemption {
         self.reference.as_deref()
     }
 
-    /// Why it was cancelled, for people; null: it was not, and to a partner.
+    /// Why it was cancelled, for people; null: it was not, to a partner, and in an entry of a feed.
     async fn reason(&self) -> Option<&str> {
         match &self.seen {
             Seen::ByEmployer { reason, .. } => reason.as_deref(),
@@ -165,7 +165,7 @@ impl Redemption {
         }
     }
 
-    /// Whose it is; null to a partner, and to whoever may not read members.
+    /// Whose it is; null to a partner, in an entry of a feed, and to whoever may not read members.
     async fn member(&self, context: &Context<'_>) -> Result<Option<Member>, ApiError> {
         match &self.seen {
             Seen::ByEmployer { member_id, .. } if viewer(context)?.permit::<access::ReadMember>().is_ok() => {
@@ -176,7 +176,8 @@ impl Redemption {
         }
     }
 
-    /// Whose it is: to a partner its own pairwise id for the member, that no other partner shares; to others the member's id.
+    /// Whose it is: to a partner its own pairwise id for the member, that no other partner shares; to others the member's id, and in
+    /// `memberActivity` the member's external id, or `erased`.
     async fn member_ref(&self) -> String {
         match &self.seen {
             Seen::ByEmployer { member_id, .. } => member_id.to_string(),
@@ -185,7 +186,7 @@ impl Redemption {
     }
 
     /// The achievement that gave it; null: the member asked for it, or what gave it is no achievement that can be seen. Null to a
-    /// partner, and to whoever may not read achievements.
+    /// partner, in an entry of a feed, and to whoever may not read achievements.
     async fn achievement(&self, context: &Context<'_>) -> Result<Option<Achievement>, ApiError> {
         let viewer: Arc<Viewer> = viewer(context)?;
         match &self.seen {

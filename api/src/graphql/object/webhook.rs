@@ -45,10 +45,11 @@ pub enum WebhookDeliveryStatus {
     Delivered,
 }
 
-/// A webhook endpoint of the partner: each entry of its feed is posted there, signed by Standard Webhooks.
+/// A webhook endpoint: each entry of a feed is posted there, signed by Standard Webhooks.
 pub struct WebhookEndpoint(pub Model);
 
-/// A webhook endpoint of the partner: each entry of its feed is posted there, signed by Standard Webhooks.
+/// A webhook endpoint: each entry of a feed is posted there, signed by Standard Webhooks. The feed is the partner's whose endpoint it is, or
+/// where it is the mobile backend's, what the employer's members achieve (`memberActivity`).
 #[Object]
 impl WebhookEndpoint {
     /// Its global id.

@@ -1,4 +1,4 @@
-//! A partner's feed, by page.
+//! A partner's feed, and what members achieve, by page.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -77,6 +77,80 @@ impl FeedQuery {
     ) -> Result<FeedDigest, ApiError> {
         let partner = domain::feed::partner(&permit::<access::ReadFeedDigest>(context)?)?;
         let digest = domain::feed::digest(app(context)?, partner, (from.0, to.0)).await?;
+        Ok(FeedDigest {
+            from,
+            to,
+            count: BigInt(digest.count),
+            sha256: digest.sha256,
+        })
+    }
+}
+
+/// What members achieve and ask for, by page.
+#[derive(Default)]
+pub struct ActivityQuery;
+
+/// What members achieve and ask for, by page.
+#[Object]
+impl ActivityQuery {
+    /// What members have achieved and asked for, by position: what `Subscription.memberActivity` tells as it happens and an endpoint of
+    /// the mobile backend (`createWebhookEndpoint`) is told too, with the same entries, ids and positions. It is a feed of the employer's
+    /// own, which is opened by whoever asks for it first, here or there, and tells what happens from then on: earned and revoked
+    /// achievements of all programs, sensitive ones too, and redemptions and gifts that are requested or called off. Without a member,
+    /// positions count 1, 2, 3 with no hole, as in a partner's feed; of one member they are the same positions, and so have holes. What
+    /// is no longer kept is the error `CURSOR_EXPIRED`, as of `feed`. Scope: `member:self` or `member:any`.
+    #[graphql(guard = "Requires::<access::ReadMemberActivity>::new()")]
+    async fn member_activity(
+        &self,
+        context: &Context<'_>,
+        #[graphql(
+            desc = "The member, by the employer's own id; all members unless given, and to a member itself."
+        )]
+        external_id: Option<String>,
+        #[graphql(desc = "The key of the employer; the token's own unless given.")] employer: Option<String>,
+        #[graphql(desc = "Only entries after this cursor; from the beginning unless given.")] after: Option<
+            String,
+        >,
+        #[graphql(desc = "At most so many, 1 to 100.", default_with = "Some(100)")] first: Option<i32>,
+    ) -> Result<FeedPage, ApiError> {
+        let app = app(context)?;
+        let permit = permit::<access::ReadMemberActivity>(context)?;
+        let (employer, external_id) = (employer.as_deref(), external_id.as_deref());
+        let activity = domain::activity::open(app, &permit, employer, external_id).await?;
+        let feed = activity.feed;
+        let start = after.as_deref().map_or(Ok(0), |cursor| position(feed, cursor))?;
+        let first = first.map_or(domain::feed::PAGE_MAX, i64::from);
+        let part = domain::activity::list(app, &activity, start, first).await?;
+        if part.entries.is_empty() {
+            domain::feed::require_kept(app, feed, start).await?;
+        }
+        preload_names(context, &part.entries).await?;
+        // Where there is nothing of a member, there it need not be looked for again.
+        let end_cursor = (part.through > start)
+            .then(|| cursor::write(feed, part.through))
+            .or(after);
+        let told = |entry| FeedEntry { partner: feed, entry };
+        Ok(FeedPage {
+            entries: part.entries.into_iter().map(told).collect(),
+            end_cursor,
+            has_more: part.has_more,
+        })
+    }
+
+    /// How many entries the activity of all members has from one position to another, and a digest of them, as `feedDigest` has of a
+    /// partner's feed: so a backend proves every night that it has missed nothing. Scope: `member:any`.
+    #[graphql(guard = "Requires::<access::ReadMemberActivityDigest>::new()")]
+    async fn member_activity_digest(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The key of the employer; the token's own unless given.")] employer: Option<String>,
+        #[graphql(desc = "The first position, from 1.")] from: BigInt,
+        #[graphql(desc = "The last position, at most 99,999 after the first.")] to: BigInt,
+    ) -> Result<FeedDigest, ApiError> {
+        let app = app(context)?;
+        let permit = permit::<access::ReadMemberActivityDigest>(context)?;
+        let activity = domain::activity::open(app, &permit, employer.as_deref(), None).await?;
+        let digest = domain::feed::digest(app, activity.feed, (from.0, to.0)).await?;
         Ok(FeedDigest {
             from,
             to,

@@ -7,11 +7,13 @@ use async_graphql::{Context, ID, Object};
 use entity::feed::Subject;
 use entity::id::EmployerId;
 use entity::id::PartnerId;
+use entity::partner::own_feed;
 use entity::{achievement, employer, feed, incentive, member, program, redemption, reward, webhook_endpoint};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::auth::access::{self, Operation};
 use crate::auth::guard::Requires;
+use crate::auth::scope::Scope;
 use crate::auth::viewer::Viewer;
 use crate::domain::achievement::{is_somebody, sees_sensitive};
 use crate::domain::{self, points};
@@ -150,6 +152,17 @@ async fn find_of_employer(
         return Ok(found
             .filter(visible)
             .map(|row| Node::Redemption(Redemption::of(viewer, row))));
+    }
+    if let (Ok(id), true) = (id.parse(), may::<access::ReadMemberActivity>(viewer)) {
+        let found = feed::activity::find(db, employer, viewer.member(), id).await?;
+        let partner = own_feed(employer);
+        return Ok(found.map(|entry| Node::FeedEntry(FeedEntry { partner, entry })));
+    }
+    // As `webhookEndpoints`: an employer's need both scopes.
+    let sets_up = may::<access::ListWebhookEndpoints>(viewer) && viewer.scopes.contains(Scope::MemberAny);
+    if let (Ok(id), true) = (id.parse(), sets_up) {
+        let found = webhook_endpoint::find(db, own_feed(employer), id).await?;
+        return Ok(found.map(|row| Node::WebhookEndpoint(WebhookEndpoint(row))));
     }
     if let (Ok(id), true) = (id.parse(), may::<access::ReadMemberPointsHistory>(viewer)) {
         let found = points::find_entry(db, viewer, employer, id).await?;

@@ -336,6 +336,18 @@ impl Example {
                 without_employer: None,
                 carriers: &[Scope::MembersRead],
             },
+            plain(
+                "Query.memberActivity",
+                r#"{ memberActivity(employer: "{employer}") { entries { position } } }"#,
+            ),
+            plain(
+                "Query.memberActivityDigest",
+                r#"{ memberActivityDigest(employer: "{employer}", from: 1, to: 1) { count sha256 } }"#,
+            ),
+            plain(
+                "Subscription.memberActivity",
+                r#"subscription { memberActivity(employer: "{employer}") { __typename } }"#,
+            ),
             plain("Query.feed", "{ feed { entries { position } } }"),
             plain(
                 "Query.feedDigest",
