@@ -6,6 +6,7 @@
 mod booking;
 mod caller;
 mod database;
+mod mailbox;
 mod points;
 mod receiver;
 mod request;
@@ -28,12 +29,14 @@ use entity::id::Ids;
 use http::Request;
 use jobs::deliver::Outbound;
 use jobs::deliver::backoff::Scale;
+use jobs::deliver::mail::{Mailer, Server};
 use sea_orm::ConnectionTrait;
 use tokio_util::sync::CancellationToken;
 
 pub use booking::lasting;
 pub use caller::Caller;
 pub use database::{Database, Kind, TABLES, count};
+pub use mailbox::{Mailbox, Received};
 pub use receiver::{Receiver, Reply};
 pub use request::{Answer, cloud_event};
 pub use world::{Event, World, at, event, incentive_input, streak_input};
@@ -71,6 +74,8 @@ pub struct TestApp {
     pub clock: Clock,
     /// The database's address, for a second application on it.
     pub url: String,
+    /// The mail server that it knows.
+    pub mailbox: Mailbox,
     router: Router,
     leaves_failures: AtomicBool,
     leaves_differences: AtomicBool,
@@ -99,6 +104,7 @@ impl TestApp {
     }
 
     async fn start_with(url: &str, seed: u64, outbound: Outbound) -> Self {
+        let mailbox = Mailbox::open().await;
         let clock = Clock::manual(at("2026-11-21T12:00:00Z"));
         let ids = Ids::seeded(clock.clone(), seed);
         let parts = Parts {
@@ -109,7 +115,7 @@ impl TestApp {
             rate: Rate::default(),
             dev: false,
             outbound,
-            mailer: jobs::deliver::mail::Mailer::nowhere(),
+            mailer: mailer(&mailbox),
             feed_retention: jobs::purge::FEED_RETENTION,
         };
         let app = App::start(parts).await.unwrap();
@@ -118,6 +124,7 @@ impl TestApp {
             app,
             clock,
             url: url.to_owned(),
+            mailbox,
             leaves_failures: AtomicBool::new(false),
             leaves_differences: AtomicBool::new(false),
         }
@@ -135,6 +142,14 @@ impl TestApp {
         jobs::retract::drain(&self.app.jobs, &never).await.unwrap();
         jobs::backfill::drain(&self.app.jobs, &never).await.unwrap();
         jobs::expire::run(&self.app.jobs).await.unwrap();
+    }
+
+    /// Runs the schedules that are due, decides every message that is due, and sends those that go; what the mail server was sent.
+    pub async fn write_to_members(&self) -> Vec<Received> {
+        let never = CancellationToken::new();
+        let writing = jobs::message::drain(&self.app.jobs, &never);
+        tokio::time::timeout(DEADLINE, writing).await.unwrap().unwrap();
+        self.mailbox.take()
     }
 
     /// Makes every delivery that is due.
@@ -313,4 +328,13 @@ impl TestApp {
         let differences = report.differences.iter().map(ToString::to_string);
         assert_eq!(differences.collect::<Vec<_>>(), Vec::<String>::new());
     }
+}
+
+/// Mail through the server of a test.
+fn mailer(mailbox: &Mailbox) -> Mailer {
+    let server = Server::parse(mailbox.url()).unwrap();
+    Mailer::smtp(server)
+        .unwrap()
+        .with_from("hello@plaudit.test")
+        .unwrap()
 }

@@ -32,6 +32,7 @@ mod limits;
 mod logs;
 mod members;
 mod memory;
+mod messages;
 mod metrics;
 mod migrations;
 mod order;
