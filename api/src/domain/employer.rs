@@ -58,7 +58,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateEmployer>, input: Cr
         default_email: input.default_email,
         sandbox: input.sandbox,
         clock_offset_micros: 0,
-        tells_activity: false,
+        activity_since: None,
         catalogue_version: 1,
         created_at: app.clock.now().into(),
     };
