@@ -59,8 +59,8 @@ pub struct Model {
     pub message_cap_at_most: Option<i64>,
     /// In which period.
     pub message_cap_per: Option<CapPeriod>,
-    /// Whether there is a feed of its own, in which its backend is told what its members achieve.
-    pub tells_activity: bool,
+    /// Since when there is a feed of its own, in which its backend is told what its members achieve; none: nobody has asked for it.
+    pub activity_since: Option<Timestamp>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}
@@ -73,7 +73,7 @@ impl Model {
 
     /// The feed of its own; none: nobody has asked for it yet.
     pub fn activity_feed(&self) -> Option<PartnerId> {
-        self.tells_activity.then(|| partner::own_feed(self.id))
+        self.activity_since.map(|_| partner::own_feed(self.id))
     }
 }
 
@@ -165,27 +165,31 @@ pub async fn activity_feeds(
     #[derive(FromQueryResult)]
     struct Row {
         id: EmployerId,
-        tells_activity: bool,
+        activity_since: Option<Timestamp>,
     }
     // Not only those that have one are asked for: a row that is found wanting is not locked.
     let rows: Vec<Row> = Sql::on(
         connection,
-        "SELECT employer.id, employer.tells_activity FROM employer JOIN ",
+        "SELECT employer.id, employer.activity_since FROM employer JOIN ",
     )
     .rows(Rows::new().id("id", ids))
     .push(" AS wanted ON employer.id = wanted.id")
     .either("", " ORDER BY employer.id FOR SHARE OF employer")
     .all(connection)
     .await?;
-    let open = rows.into_iter().filter(|row| row.tells_activity);
+    let open = rows.into_iter().filter(|row| row.activity_since.is_some());
     Ok(open.map(|row| (row.id, partner::own_feed(row.id))).collect())
 }
 
 /// Says that from now on the employer has a feed of its own. The caller has stopped the awards ([`stop_awards`]); whoever keeps the
 /// employer in memory is told as if its catalogue had changed.
-pub async fn tell_activity(connection: &impl ConnectionTrait, id: EmployerId) -> Result<(), DbErr> {
-    Sql::on(connection, "UPDATE employer SET tells_activity = ")
-        .bind(true)
+pub async fn tell_activity(
+    connection: &impl ConnectionTrait,
+    id: EmployerId,
+    at: Timestamp,
+) -> Result<(), DbErr> {
+    Sql::on(connection, "UPDATE employer SET activity_since = ")
+        .bind(at)
         .push(", catalogue_version = catalogue_version + 1 WHERE id = ")
         .bind(id)
         .execute(connection)

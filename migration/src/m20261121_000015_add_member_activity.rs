@@ -6,8 +6,8 @@ use sea_orm_migration::sea_orm::DbErr;
 use crate::column;
 
 const UP: &str = r"
--- Whether there is somebody who is to be told in a feed of the employer's own.
-ALTER TABLE employer ADD COLUMN tells_activity {bool} NOT NULL DEFAULT {false};
+-- Since when there is a feed of the employer's own, by the real clock; null: nobody has asked for it.
+ALTER TABLE employer ADD COLUMN activity_since {instant};
 
 -- Whose own feed this is; null: it is a partner. An employer has at most one, under its own id, and nobody meets it as a partner.
 ALTER TABLE partner ADD COLUMN employer_id {id} REFERENCES employer (id) CHECK (employer_id IS NULL OR employer_id = id);
@@ -21,7 +21,7 @@ DELETE FROM feed_entry WHERE partner_id IN (SELECT id FROM partner WHERE employe
 DELETE FROM feed_head WHERE partner_id IN (SELECT id FROM partner WHERE employer_id IS NOT NULL);
 DELETE FROM partner WHERE employer_id IS NOT NULL;
 ALTER TABLE partner DROP COLUMN employer_id;
-ALTER TABLE employer DROP COLUMN tells_activity;
+ALTER TABLE employer DROP COLUMN activity_since;
 ";
 
 #[derive(DeriveMigrationName)]

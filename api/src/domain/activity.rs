@@ -82,10 +82,11 @@ pub async fn open_feed(app: &App, employer: &employer::Model) -> Outcome<Partner
     }
     let mut key = [0; 32];
     app.ids.fill(&mut key);
+    let now = app.clock.now().into();
     let txn = app.db.write_txn().await?;
     employer::stop_awards(&*txn, employer.id).await?;
-    if partner::insert_own_feed(&*txn, employer, SecretBytes::new(key), app.clock.now().into()).await? {
-        employer::tell_activity(&*txn, employer.id).await?;
+    if partner::insert_own_feed(&*txn, employer, SecretBytes::new(key), now).await? {
+        employer::tell_activity(&*txn, employer.id, now).await?;
     }
     txn.commit().await?;
     Ok(partner::own_feed(employer.id))

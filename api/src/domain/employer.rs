@@ -60,7 +60,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateEmployer>, input: Cr
         clock_offset_micros: 0,
         message_cap_at_most: None,
         message_cap_per: None,
-        tells_activity: false,
+        activity_since: None,
         catalogue_version: 1,
         created_at: app.clock.now().into(),
     };

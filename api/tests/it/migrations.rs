@@ -145,7 +145,7 @@ async fn assert_as_written(db: &Db) {
         "achievement WHERE title = 'Walked' AND ordinal = 1 AND earned_on = '2026-11-20' AND recorded_at = 1 AND status = 'EARNED'
          AND why IS NULL AND revoked_at IS NULL AND revocation_reason IS NULL",
         "feed_entry WHERE position = 1 AND kind = 'ACHIEVEMENT_EARNED' AND member_ref = 'somebody' AND recorded_at = 1",
-        "employer WHERE NOT sandbox AND clock_offset_micros = 0 AND NOT tells_activity",
+        "employer WHERE NOT sandbox AND clock_offset_micros = 0 AND activity_since IS NULL",
         "partner WHERE key = 'spa' AND employer_id IS NULL",
         "program WHERE budget IS NULL AND budget_spent = 0 AND paused_at IS NULL AND ended_at IS NULL",
         "incentive_version WHERE NOT restarts",

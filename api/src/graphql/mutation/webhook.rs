@@ -170,11 +170,8 @@ pub struct TestWebhookEndpointPayload {
     user_errors: Vec<UserError>,
 }
 
-fn named<'a>(employer: &'a Option<String>, endpoint: &'a ID) -> Named<'a> {
-    Named {
-        employer: employer.as_deref(),
-        endpoint,
-    }
+fn named<'a>(employer: Option<&'a str>, endpoint: &'a ID) -> Named<'a> {
+    Named { employer, endpoint }
 }
 
 fn kinds(kinds: Option<Vec<FeedEntryKind>>) -> Option<Vec<entity::feed::FeedEntryKind>> {
@@ -230,7 +227,7 @@ impl WebhookMutation {
         let outcome = domain::webhook::update(
             app(context)?,
             permit(context)?,
-            named(&input.employer, &input.endpoint),
+            named(input.employer.as_deref(), &input.endpoint),
             change,
         )
         .await;
@@ -251,7 +248,7 @@ impl WebhookMutation {
         let outcome = domain::webhook::delete(
             app(context)?,
             permit(context)?,
-            named(&input.employer, &input.endpoint),
+            named(input.employer.as_deref(), &input.endpoint),
         )
         .await;
         let (deleted, user_errors) = settle(outcome)?;
@@ -272,7 +269,7 @@ impl WebhookMutation {
         let outcome = domain::webhook::rotate_secret(
             app(context)?,
             permit(context)?,
-            named(&input.employer, &input.endpoint),
+            named(input.employer.as_deref(), &input.endpoint),
         )
         .await;
         let (made, user_errors) = settle(outcome)?;
@@ -295,7 +292,7 @@ impl WebhookMutation {
         let outcome = domain::webhook::resume(
             app(context)?,
             permit(context)?,
-            named(&input.employer, &input.endpoint),
+            named(input.employer.as_deref(), &input.endpoint),
         )
         .await;
         let (endpoint, user_errors) = settle(outcome)?;
@@ -342,7 +339,7 @@ impl WebhookMutation {
         let outcome = domain::webhook::test(
             app(context)?,
             permit(context)?,
-            named(&input.employer, &input.endpoint),
+            named(input.employer.as_deref(), &input.endpoint),
         )
         .await;
         let (tested, user_errors) = settle(outcome)?;
