@@ -163,7 +163,7 @@ async fn answers_that_make_no_sense_before_the_data_leave_the_mail_unsent() {
         ("greeting", "SSH-2.0-x\r\n"),
         ("EHLO", "999 what\r\n"),
         ("MAIL", "\r\n"),
-        ("RCPT", "250\0\u{7}x"),
+        ("RCPT", "250\0\u{7}x\r\n"),
         // "Fine", but not "go ahead".
         ("DATA", "250 fine\r\n"),
     ] {
@@ -207,13 +207,13 @@ async fn every_step_has_its_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn data_that_the_server_does_not_read_to_its_end_was_not_taken() {
-    let scripted = Scripted::start_small(&[("body", Hang)]).await;
-    let mailer = mailer(&scripted, Encryption::Opportunistic);
-    let mut large = mail();
-    // Three bytes of it for each of these, more than any buffer of a connection that nobody reads.
-    large.text = "ä".repeat(120_000);
-    large.html = Some("ä".repeat(120_000));
-    assert_eq!(mailer.send(&large).await, deferred(None, "TIMEOUT"));
+    let scripted = Scripted::start(&[("body", Hang)]).await;
+    let url = format!("smtp://127.0.0.1:{}?tls=opportunistic", scripted.port);
+    let pool = Pool::new(Server::parse(&url).unwrap()).unwrap();
+    let mut composed = compose::compose(&mail(), None).unwrap();
+    // More than any buffer of a connection that nobody reads.
+    composed.bytes = b"x\r\n".repeat(10_000_000);
+    assert_eq!(pool.send(&composed).await, deferred(None, "TIMEOUT"));
     assert_eq!(scripted.messages().len(), 0);
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 /// What the server does instead of behaving.
@@ -37,26 +37,16 @@ pub struct Scripted {
 impl Scripted {
     /// Does this at these stages: `greeting`, a command, `body` for the data, `.` for its end.
     pub async fn start(script: Script) -> Self {
-        Self::start_with(script, None, false).await
+        Self::start_with(script, false).await
     }
 
     /// As [`Scripted::start`], and the connection ends after the answer to a message.
     pub async fn start_and_close_after_data(script: Script) -> Self {
-        Self::start_with(script, None, true).await
+        Self::start_with(script, true).await
     }
 
-    /// As [`Scripted::start`], with little room for what it does not read.
-    pub async fn start_small(script: Script) -> Self {
-        Self::start_with(script, Some(4_096), false).await
-    }
-
-    async fn start_with(script: Script, room: Option<u32>, closes: bool) -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        if let Some(room) = room {
-            socket.set_recv_buffer_size(room).unwrap();
-        }
-        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let listener = socket.listen(64).unwrap();
+    async fn start_with(script: Script, closes: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::<Mutex<Seen>>::default();
         let (tell, news) = watch::channel(0);
