@@ -5,9 +5,13 @@ envelope, the headers, the parts, and whether its signature holds (`dkim`, by th
 `busy` 451 and `gone` 550 at RCPT, `full` 452 and `spam` 554 at the end of the data, `drop` takes the data and hangs up without an
 answer, `slow` takes it and never answers. A line on standard input ends it, and so does its end.
 """
-import argparse, asyncio, email, email.policy, json, ssl, sys
+import argparse, asyncio, email, email.policy, json, logging, ssl, sys, warnings
 import dkim
 from aiosmtpd.smtp import SMTP, AuthResult
+
+# What it thinks of its clients is for the tests to say.
+logging.disable(logging.CRITICAL)
+warnings.simplefilter("ignore")
 
 AT_RCPT = {"busy": "451 4.2.1 not now", "gone": "550 5.1.1 nobody here"}
 AT_END = {"full": "452 4.2.2 no room", "spam": "554 5.7.1 not this"}
@@ -24,25 +28,25 @@ class Handler:
 
     async def handle_DATA(self, server, session, envelope):
         to = envelope.rcpt_tos[0].split("@")[0]
-        self.say(session, envelope, accepted=to not in AT_END)
+        self.say(server, session, envelope, accepted=to not in AT_END)
         if to == "drop":
             server.transport.abort()
         if to in ("drop", "slow"):
             await asyncio.Event().wait()
         return AT_END.get(to, "250 queued")
 
-    def say(self, session, envelope, accepted):
+    def say(self, server, session, envelope, accepted):
         message = email.message_from_bytes(envelope.content, policy=email.policy.default)
         parts = [part for part in message.walk() if not part.is_multipart()]
         print(json.dumps({
             "accepted": accepted,
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,
-            "tls": session.ssl is not None,
+            "tls": server.transport.get_extra_info("ssl_object") is not None,
             "authenticated": bool(session.authenticated),
             "headers": [[name, str(value)] for name, value in message.items()],
             "type": message.get_content_type(),
-            "parts": [[part.get_content_type(), part.get_content()] for part in parts],
+            "parts": [[part.get_content_type(), part.get_content().replace("\r\n", "\n")] for part in parts],
             "dkim": self.verified(envelope.content),
         }), flush=True)
 

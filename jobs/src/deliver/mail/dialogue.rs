@@ -72,7 +72,7 @@ impl Connection {
                 Some(tls.clone()),
                 None,
             );
-            step(limits.connect + limits.command, opening)
+            step(limits.connect.saturating_add(limits.command), opening)
                 .await
                 .map_err(unopened)?
         } else {

@@ -77,7 +77,7 @@ fn nothing_that_is_put_in_becomes_a_header_a_line_or_a_part() {
         one.text = format!("Hello{evil}");
         let message = composed(&one);
         assert_eq!(headers(&message), PLAIN, "{message}");
-        assert!(!message.contains("\0"));
+        assert!(!message.contains('\0'));
         let mut two = mail();
         two.from = format!("Acme{evil} <hello@acme.example>");
         if let Ok(composed) = compose(&two, None) {
