@@ -95,7 +95,7 @@ pub struct MailSettings {
     /// Whose mail is: `Plaudit <hello@example.com>`, or the address alone.
     #[arg(long, global = true, env = "PLAUDIT_MAIL_FROM")]
     pub mail_from: Option<String>,
-    /// The file of the private key that signs mail (DKIM; PEM, RSA of at least 2048 bits or Ed25519), of the domain of the sender.
+    /// The file of the private key that signs mail (DKIM; PEM, RSA of at least 2048 bits), of the domain of the sender.
     #[arg(long, global = true, env = "PLAUDIT_DKIM_KEY_FILE")]
     pub dkim_key_file: Option<PathBuf>,
     /// The name under which that domain publishes the public key.

@@ -130,4 +130,8 @@ fn are_too_close(minutes: &[u16], hours: &[u16]) -> bool {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "instants of a few years, far from the ends of the calendar"
+)]
 mod tests;

@@ -27,7 +27,7 @@ pub(super) struct Composed {
 /// A mail as a message, or the short code of what is wrong with it.
 pub(super) fn compose(mail: &Mail, dkim: Option<&Dkim>) -> Result<Composed, &'static str> {
     let from: Mailbox = mail.from.parse().map_err(|_| "BAD_SENDER")?;
-    let from = Mailbox::new(from.name, address(&from.email.to_string()).ok_or("BAD_SENDER")?);
+    let from = Mailbox::new(from.name, address(from.email.as_ref()).ok_or("BAD_SENDER")?);
     let to = address(&mail.to).ok_or("BAD_ADDRESS")?;
     let domain = from.email.domain().to_owned();
     let envelope = Envelope::new(Some(from.email.clone()), vec![to.clone()]).map_err(|_| "BAD_ADDRESS")?;

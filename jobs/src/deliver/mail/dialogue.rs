@@ -72,13 +72,17 @@ impl Connection {
                 Some(tls.clone()),
                 None,
             );
-            step(limits.connect + limits.command, opening)
+            step(limits.connect.saturating_add(limits.command), opening)
                 .await
                 .map_err(unopened)?
         } else {
             let stream = timeout(limits.connect, TcpStream::connect(address)).await;
             let stream = stream
                 .map_err(|_| Fault::new("TIMEOUT"))?
+                .map_err(|_| Fault::new("CONNECTION_FAILED"))?;
+            // The end of the data is a small write behind a large one: it must not wait for anything.
+            stream
+                .set_nodelay(true)
                 .map_err(|_| Fault::new("CONNECTION_FAILED"))?;
             let greeting = AsyncSmtpConnection::connect_with_transport(Box::new(Plain::new(stream)), &hello);
             let mut smtp = step(limits.command, greeting).await.map_err(unopened)?;

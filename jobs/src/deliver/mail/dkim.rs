@@ -4,9 +4,11 @@
 //! signed, so what is read here is well formed: headers, an empty line, a body of lines that end in CR LF. Both are signed in their "relaxed"
 //! form, in which servers on the way may fold lines and change white space.
 
+use std::sync::Arc;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -26,17 +28,15 @@ const SIGNED: &[&str] = &[
     "List-Unsubscribe-Post",
 ];
 
+/// The shortest modulus, in bytes.
+const MODULUS_MIN: usize = 256;
+
 /// A key that answers for a domain. Cheap to clone.
 #[derive(Clone)]
 pub struct Dkim {
     domain: String,
     selector: String,
-    key: std::sync::Arc<Key>,
-}
-
-enum Key {
-    Rsa(RsaKeyPair),
-    Ed25519(Ed25519KeyPair),
+    key: Arc<RsaKeyPair>,
 }
 
 impl std::fmt::Debug for Dkim {
@@ -50,7 +50,7 @@ impl std::fmt::Debug for Dkim {
 }
 
 impl Dkim {
-    /// The key (PEM; RSA of at least 2048 bits, or Ed25519) whose public half is at `<selector>._domainkey.<domain>`.
+    /// The key (PEM; RSA of at least 2048 bits) whose public half is at `<selector>._domainkey.<domain>`.
     pub fn new(domain: &str, selector: &str, pem: &str) -> Result<Self, String> {
         let is_label = |label: &str| {
             !label.is_empty()
@@ -63,12 +63,13 @@ impl Dkim {
         }
         let der = decode(pem);
         let key = der.and_then(|der| read(&der)).ok_or_else(|| {
-            "the file of PLAUDIT_DKIM_KEY_FILE holds no private key in PEM, RSA of at least 2048 bits or Ed25519".to_owned()
+            "the file of PLAUDIT_DKIM_KEY_FILE holds no private key in PEM, RSA of at least 2048 bits"
+                .to_owned()
         })?;
         Ok(Self {
             domain: domain.to_owned(),
             selector: selector.to_owned(),
-            key: std::sync::Arc::new(key),
+            key: Arc::new(key),
         })
     }
 
@@ -91,13 +92,9 @@ impl Dkim {
             })
             .map(|(_, name)| *name)
             .collect();
-        let algorithm = match &*self.key {
-            Key::Rsa(_) => "rsa-sha256",
-            Key::Ed25519(_) => "ed25519-sha256",
-        };
         let hash = STANDARD.encode(digest(&SHA256, &relaxed_body(body)));
         let unsigned = format!(
-            "v=1; a={algorithm}; c=relaxed/relaxed; d={}; s={}; h={}; bh={hash}; b=",
+            "v=1; a=rsa-sha256; c=relaxed/relaxed; d={}; s={}; h={}; bh={hash}; b=",
             self.domain,
             self.selector,
             names.join(":")
@@ -116,23 +113,17 @@ impl Dkim {
             signed.push_str(&format!("{}:{}\r\n", name.to_ascii_lowercase(), relaxed(value)));
         }
         signed.push_str(&format!("dkim-signature:{}", relaxed(&unsigned)));
-        let signature = STANDARD.encode(self.key.sign(signed.as_bytes())?);
+        let signature = STANDARD.encode(self.raw(signed.as_bytes())?);
         Some(folded(&unsigned, &signature).into_bytes())
     }
-}
 
-impl Key {
-    fn sign(&self, bytes: &[u8]) -> Option<Vec<u8>> {
-        match self {
-            Self::Rsa(key) => {
-                let mut signature = vec![0; key.public_modulus_len()];
-                key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), bytes, &mut signature)
-                    .ok()?;
-                Some(signature)
-            }
-            // RFC 8463: what is signed is the digest.
-            Self::Ed25519(key) => Some(key.sign(digest(&SHA256, bytes).as_ref()).as_ref().to_vec()),
-        }
+    fn raw(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut signature = vec![0; self.key.public_modulus_len()];
+        let random = SystemRandom::new();
+        self.key
+            .sign(&RSA_PKCS1_SHA256, &random, bytes, &mut signature)
+            .ok()?;
+        Some(signature)
     }
 }
 
@@ -147,14 +138,11 @@ fn decode(pem: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok().filter(|der| !der.is_empty())
 }
 
-fn read(der: &[u8]) -> Option<Key> {
-    let rsa = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der));
-    if let Ok(key) = rsa {
-        return (key.public_modulus_len() >= 256).then_some(Key::Rsa(key));
-    }
-    Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)
+fn read(der: &[u8]) -> Option<RsaKeyPair> {
+    RsaKeyPair::from_pkcs8(der)
+        .or_else(|_| RsaKeyPair::from_der(der))
         .ok()
-        .map(Key::Ed25519)
+        .filter(|key| key.public_modulus_len() >= MODULUS_MIN)
 }
 
 /// The headers, name and value, each in a piece.

@@ -88,7 +88,7 @@ pub(super) fn sender(text: &str) -> Result<Mailbox, String> {
     let wrong =
         || format!("PLAUDIT_MAIL_FROM is not a sender such as `Plaudit <hello@example.com>`: `{text}`");
     let from: Mailbox = text.parse().map_err(|_| wrong())?;
-    let email = super::compose::address(&from.email.to_string()).ok_or_else(wrong)?;
+    let email = super::compose::address(from.email.as_ref()).ok_or_else(wrong)?;
     Ok(Mailbox::new(from.name, email))
 }
 
