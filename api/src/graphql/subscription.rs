@@ -10,6 +10,7 @@ use futures_util::stream;
 use tokio::sync::watch;
 
 use super::error::ApiError;
+use super::object::Whole;
 use super::object::feed::{FeedCaughtUp, FeedEntry, FeedMessage, position};
 use super::scalar::BigInt;
 use super::{app, permit};
@@ -37,7 +38,7 @@ impl Subscription {
         #[graphql(desc = "Only entries after this cursor; from the beginning unless given.")] after: Option<
             String,
         >,
-    ) -> Result<impl Stream<Item = Result<FeedMessage, ApiError>> + use<>, ApiError> {
+    ) -> Result<impl Stream<Item = Result<Whole<FeedMessage>, ApiError>> + use<>, ApiError> {
         let app = Arc::clone(app(context)?);
         let partner = domain::feed::partner(&permit::<access::FollowFeed>(context)?)?;
         // A client that comes back says where it was in a header, and repeats its first request.
@@ -61,7 +62,7 @@ impl Subscription {
         Ok(stream::unfold(Some(follower), |follower| async move {
             let mut follower = follower?;
             match follower.next().await {
-                Ok(message) => Some((Ok(message), Some(follower))),
+                Ok(message) => Some((Ok(Whole(message)), Some(follower))),
                 // Told once, and the stream ends: the client goes on with its cursor.
                 Err(error) => Some((Err(error), None)),
             }

@@ -12,6 +12,7 @@ on_both!(
     the_last_events_id_wins_over_the_cursor_of_the_first_request,
     what_is_no_place_in_this_feed_is_told_as_a_result,
     a_token_without_the_scope_reads_nothing,
+    of_what_nothing_was_selected_there_is_an_empty_object,
 );
 
 const FEED: &str = "subscription ($after: String) { feed(after: $after) { __typename
@@ -33,7 +34,17 @@ struct Stream {
 
 impl Stream {
     async fn open(app: &TestApp, caller: &Caller<'_>, after: Option<&str>, last: Option<&str>) -> Self {
-        let body = json!({"query": FEED, "variables": {"after": after}}).to_string();
+        Self::of(app, caller, FEED, after, last).await
+    }
+
+    async fn of(
+        app: &TestApp,
+        caller: &Caller<'_>,
+        query: &str,
+        after: Option<&str>,
+        last: Option<&str>,
+    ) -> Self {
+        let body = json!({"query": query, "variables": {"after": after}}).to_string();
         let mut request = Request::post("/graphql")
             .header("content-type", "application/json")
             .header("accept", "text/event-stream")
@@ -139,4 +150,27 @@ async fn a_token_without_the_scope_reads_nothing(app: &TestApp) {
     let refused = stream.next().await.unwrap();
     assert_eq!(refused.data["errors"][0]["extensions"]["code"], "FORBIDDEN");
     assert_eq!(stream.next().await.unwrap().kind, "complete");
+}
+
+async fn of_what_nothing_was_selected_there_is_an_empty_object(app: &TestApp) {
+    let world = earned(app, &[15]).await;
+    let partner = world.partner();
+    let query = "subscription { feed { ... on FeedEntry { position } } }";
+    let mut stream = Stream::of(app, &partner, query, None, None).await;
+    for expected in [json!({"position": "1"}), json!({})] {
+        let came = stream.next().await.unwrap();
+        assert_eq!(came.data, json!({"data": {"feed": expected}}));
+    }
+    let outcomes = "{ program(key: \"wellbeing\") { incentives { version { outcomes { ... on PointsOutcome { amount } } } } } }";
+    let shown = world.admin().data(outcomes, json!({})).await;
+    assert_eq!(
+        shown["program"]["incentives"][0]["version"]["outcomes"],
+        json!([{}])
+    );
+    let employer = world.admin().data("{ employer { id } }", json!({})).await["employer"]["id"].take();
+    let node = "query($id: ID!) { node(id: $id) { ... on Program { key } } }";
+    for (id, expected) in [(employer, json!({})), (json!("nothing"), Value::Null)] {
+        let shown = world.admin().data(node, json!({"id": id})).await;
+        assert_eq!(shown, json!({"node": expected}));
+    }
 }
