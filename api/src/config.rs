@@ -56,7 +56,8 @@ pub struct Settings {
     /// How long entries of the partners' feeds are kept, as an ISO 8601 duration of at least 30 days.
     #[arg(long, global = true, env = "PLAUDIT_FEED_RETENTION", default_value = "P90D", value_parser = parse_retention)]
     pub feed_retention: chrono::TimeDelta,
-    /// What a client may use at once in a process, in units: a request costs one, and one more for each 16 KiB of its body.
+    /// What a client may use at once in a process, in units: a request costs one, one more for each 16 KiB of its body, and what its
+    /// document costs.
     #[arg(long, global = true, env = "PLAUDIT_RATE_LIMIT_BURST", default_value_t = Rate::default().burst, value_parser = clap::value_parser!(u32).range(1..))]
     pub rate_limit_burst: u32,
     /// How many units come back in a second.

@@ -17,7 +17,7 @@ pub mod stream;
 mod toy;
 pub mod websocket;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use async_graphql::Request;
 use axum::{Router, middleware};
@@ -25,16 +25,31 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use self::graphql::document::cost::{Pages, Shapes};
 use self::graphql::{AuthFailure, Bounds, Door};
+use self::limit::Purse;
 use self::sockets::Sockets;
 use crate::app::App;
 use crate::auth::access;
 use crate::auth::viewer::Viewer;
-use crate::graphql::PlauditSchema;
 use crate::graphql::loader::Nouns;
+use crate::graphql::{PlauditSchema, connection, sdl};
 
 /// Bytes of a request of whoever may ask for a dry run: ten thousand sample events of four hundred bytes.
 const SIMULATION_BYTES: usize = 4 * 1024 * 1024;
+
+/// What the cost of a document depends on, read from the schema once.
+static SHAPES: LazyLock<Arc<Shapes>> = LazyLock::new(|| {
+    let pages = Pages {
+        usual: connection::PAGE_DEFAULT.unsigned_abs().into(),
+        most: connection::PAGE_MAX.unsigned_abs().into(),
+    };
+    let shapes = Shapes::read(&sdl(), pages).unwrap_or_else(|error| {
+        tracing::error!(%error, "the schema cannot be read back; documents cost no more than their requests");
+        Shapes::default()
+    });
+    Arc::new(shapes)
+});
 
 /// Every address of the application.
 pub fn router(app: &Arc<App>) -> Router {
@@ -119,10 +134,16 @@ impl Door for AppDoor {
         viewer.client_id.clone()
     }
 
-    fn charge(&self, viewer: &Arc<Viewer>) -> Result<(), u32> {
+    fn purse(&self, viewer: &Arc<Viewer>) -> Option<Purse> {
         let who = limit::client(&viewer.client_id);
-        let taken = self.app.limits.take(&who, self.app.clock.now(), 1);
-        if taken.is_enough { Ok(()) } else { Err(taken.wait) }
+        Some(Purse::new(self.app.limits.clone(), who))
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            shapes: Arc::clone(&SHAPES),
+            ..Bounds::of(self.dev())
+        }
     }
 
     fn body_bytes(&self, viewer: Option<&Arc<Viewer>>, bounds: &Bounds) -> usize {

@@ -32,6 +32,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::Context;
+use crate::metrics::Time;
 use backoff::Scale;
 use claim::Call;
 use egress::Egress;
@@ -45,6 +46,11 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 const MOMENT: Duration = Duration::from_millis(50);
 /// How long to wait for calls without a look at what has come due meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+const LATE: Time = Time::new(
+    "webhook_latency",
+    "From the recording of an entry until an endpoint had taken it, without calls made again by hand",
+);
 
 /// What is called and how patiently.
 #[derive(Debug, Clone)]
@@ -173,6 +179,14 @@ async fn make(context: Context, call: Call) -> Finished {
     context.ids.fill(&mut random);
     let jitter = f64::from(u32::from_be_bytes(random)) / f64::from(u32::MAX);
     let verdict = settle::judge(&outcome, now);
+    // What a partner has asked for again has no time of its own.
+    let is_first_course = call.taken.attempts == call.taken.tries;
+    if let Some(recorded) = call
+        .recorded_at
+        .filter(|_| verdict.is_delivered && is_first_course)
+    {
+        context.metrics.time(&LATE, [now.signed_duration_since(recorded)]);
+    }
     let wait = backoff::wait(call.taken.tries + 1, jitter, verdict.asked, outbound.scale);
     Finished {
         lease: call.lease,

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Employers;
 use crate::judge::{self, Budgets};
-use crate::metrics::Count;
+use crate::metrics::{Count, Time};
 use crate::record::Recorded;
 use crate::{Context, record};
 
@@ -32,6 +32,10 @@ const FIRST_RETRY_MICROS: i64 = 1_000_000;
 const TXN_ATTEMPTS: u32 = 5;
 
 const EVALUATED: Count = Count::new("events_evaluated", "Events that were evaluated");
+const AWARDED_AFTER: Time = Time::new(
+    "event_latency",
+    "From the acceptance of an event to the commit of everything that follows from it",
+);
 
 /// Evaluates everything that is due, until nothing is or `shutdown`.
 pub async fn drain(context: &Context, shutdown: &CancellationToken) -> Result<(), DbErr> {
@@ -122,6 +126,11 @@ async fn try_once(context: &Context, limit: u32) -> Result<Option<usize>, Failur
         Ok(Some(recorded)) => {
             recorded.spread(context);
             context.metrics.count(&EVALUATED, [], events.len());
+            let now = context.clock.now();
+            let after = events
+                .iter()
+                .map(|event| now.signed_duration_since(event.received_at.instant()));
+            context.metrics.time(&AWARDED_AFTER, after);
             Ok(Some(events.len()))
         }
         Err(error) => Err(Failure { events, error }),

@@ -1,6 +1,6 @@
-//! What operators watch: counts of what this process has done, and levels that are measured when somebody looks.
+//! What operators watch: counts of what this process has done, how long it took, and levels that are measured when somebody looks.
 //!
-//! A count or a level is a constant beside what it is about, and one line notes it:
+//! A count, a time or a level is a constant beside what it is about, and one line notes it:
 //!
 //! ```
 //! use jobs::metrics::{Count, Metrics};
@@ -21,10 +21,12 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::TimeDelta;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
 /// What every name begins with.
@@ -44,6 +46,20 @@ impl Count {
     }
 }
 
+/// Something that takes time, each time another.
+#[derive(Debug)]
+pub struct Time {
+    name: &'static str,
+    help: &'static str,
+}
+
+impl Time {
+    /// A time of this name, without prefix and `_seconds`; the help has no full stop.
+    pub const fn new(name: &'static str, help: &'static str) -> Self {
+        Self { name, help }
+    }
+}
+
 /// Something that goes up and down.
 #[derive(Debug)]
 pub struct Level {
@@ -57,6 +73,11 @@ impl Level {
         Self { name, help }
     }
 }
+
+/// The bounds by which times are counted, in seconds: from a millisecond to a minute, and beyond.
+const BOUNDS: [f64; 15] = [
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0,
+];
 
 /// Name and value.
 type Label = (&'static str, &'static str);
@@ -74,6 +95,7 @@ struct Shelf {
     registry: Registry,
     counts: HashMap<&'static str, Counts>,
     levels: HashMap<&'static str, Levels>,
+    times: HashMap<&'static str, Histogram>,
 }
 
 impl Default for Shelf {
@@ -82,6 +104,7 @@ impl Default for Shelf {
             registry: Registry::with_prefix(PREFIX),
             counts: HashMap::new(),
             levels: HashMap::new(),
+            times: HashMap::new(),
         }
     }
 }
@@ -112,6 +135,24 @@ impl Metrics {
         };
         let by = u64::try_from(by).unwrap_or(u64::MAX);
         family.get_or_create(&labels.to_vec()).inc_by(by);
+    }
+
+    /// Notes how long this took, once for each; what took no time by the clock took none.
+    pub fn time(&self, what: &Time, took: impl IntoIterator<Item = TimeDelta>) {
+        let histogram = {
+            let Shelf { registry, times, .. } = &mut *self.lock();
+            match times.entry(what.name) {
+                Entry::Occupied(known) => known.get().clone(),
+                Entry::Vacant(place) => {
+                    let histogram = place.insert(Histogram::new(BOUNDS)).clone();
+                    registry.register(format!("{}_seconds", what.name), what.help, histogram.clone());
+                    histogram
+                }
+            }
+        };
+        for took in took {
+            histogram.observe(took.as_seconds_f64().max(0.0));
+        }
     }
 
     /// Says how high this is now.
@@ -155,6 +196,7 @@ mod tests {
 
     const KNOCKS: Count = Count::new("knocks", "Knocks, by door");
     const DEPTH: Level = Level::new("depth", "How deep it is");
+    const WAIT: Time = Time::new("wait", "How long it took");
 
     #[test]
     fn counts_add_up_and_levels_are_the_last_one() {
@@ -171,6 +213,26 @@ mod tests {
             "plaudit_knocks_total{door=\"front\"} 5",
             "plaudit_knocks_total{door=\"back\"} 1",
             "plaudit_depth 2.5",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
+        }
+    }
+
+    #[test]
+    fn times_are_counted_by_how_long_they_were() {
+        let metrics = Metrics::default();
+        metrics.time(&WAIT, [1, 3, 700].map(TimeDelta::milliseconds));
+        metrics.time(&WAIT, [TimeDelta::hours(1), TimeDelta::seconds(-1)]);
+        let text = metrics.text();
+        for line in [
+            "# TYPE plaudit_wait_seconds histogram",
+            "plaudit_wait_seconds_bucket{le=\"0.001\"} 2",
+            "plaudit_wait_seconds_bucket{le=\"0.005\"} 3",
+            "plaudit_wait_seconds_bucket{le=\"0.5\"} 3",
+            "plaudit_wait_seconds_bucket{le=\"1.0\"} 4",
+            "plaudit_wait_seconds_bucket{le=\"60.0\"} 4",
+            "plaudit_wait_seconds_bucket{le=\"+Inf\"} 5",
+            "plaudit_wait_seconds_count 5",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
         }

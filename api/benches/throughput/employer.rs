@@ -1,6 +1,5 @@
 //! Employers, made through the API.
 
-use anyhow::ensure;
 use serde_json::{Value, json};
 
 use crate::load::Client;
@@ -26,30 +25,33 @@ impl Employer {
     /// Makes it, without its members.
     pub async fn create(&self, operator: &Client) -> anyhow::Result<()> {
         let key = &self.key;
-        let mutate = async |name: &str, input: Value, type_name: &str| {
-            let query = format!(
-                "mutation($input: {type_name}!) {{ {name}(input: $input) {{ userErrors {{ message path }} }} }}"
-            );
-            let data = operator.query(&query, json!({"input": input})).await?;
-            let errors = &data[name]["userErrors"];
-            ensure!(errors.as_array().is_some_and(Vec::is_empty), "{name}: {errors}");
-            anyhow::Ok(())
-        };
         let employer = json!({"key": key, "name": key, "timeZone": "Europe/Berlin", "consentDefaults": {"partnerSharing": true}});
-        mutate("createEmployer", employer, "CreateEmployerInput").await?;
+        operator
+            .mutate("createEmployer", "CreateEmployerInput", employer)
+            .await?;
         let partner = json!({"key": key, "name": key});
-        mutate("createPartner", partner, "CreatePartnerInput").await?;
+        operator
+            .mutate("createPartner", "CreatePartnerInput", partner)
+            .await?;
         let program = json!({"employer": key, "key": "program", "name": "Program"});
-        mutate("createProgram", program, "CreateProgramInput").await?;
+        operator
+            .mutate("createProgram", "CreateProgramInput", program)
+            .await?;
         for incentive in &self.incentives {
             let mut input = incentive.clone();
             input["employer"] = json!(key);
             input["program"] = json!("program");
-            mutate("createIncentive", input, "CreateIncentiveInput").await?;
+            operator
+                .mutate("createIncentive", "CreateIncentiveInput", input)
+                .await?;
         }
         let grant = json!({"employer": key, "partner": key, "programs": ["program"]});
-        mutate("grantPartner", grant, "GrantPartnerInput").await?;
+        operator
+            .mutate("grantPartner", "GrantPartnerInput", grant)
+            .await?;
         let program = json!({"employer": key, "program": "program"});
-        mutate("activateProgram", program, "ProgramKeyInput").await
+        operator
+            .mutate("activateProgram", "ProgramKeyInput", program)
+            .await
     }
 }

@@ -51,6 +51,17 @@ impl Client {
         Ok(answer["data"].take())
     }
 
+    /// Runs a mutation, which must succeed.
+    pub async fn mutate(&self, name: &str, type_name: &str, input: Value) -> anyhow::Result<()> {
+        let query = format!(
+            "mutation($input: {type_name}!) {{ {name}(input: $input) {{ userErrors {{ message path }} }} }}"
+        );
+        let data = self.query(&query, json!({"input": input})).await?;
+        let errors = &data[name]["userErrors"];
+        ensure!(errors.as_array().is_some_and(Vec::is_empty), "{name}: {errors}");
+        Ok(())
+    }
+
     /// Reads a plain address.
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
         let request = self.http.get(format!("http://{}/{path}", self.address));

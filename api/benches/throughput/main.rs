@@ -4,7 +4,7 @@
 //! cargo bench -p api                  about twenty minutes; SQLite, and a PostgreSQL of its own with fsync on
 //! cargo bench -p api -- --quick       less of everything, in a minute or two for each database
 //! cargo bench -p api -- --sqlite      without PostgreSQL
-//! cargo bench -p api -- --only judged evaluation alone, structure by structure; likewise served, wallet
+//! cargo bench -p api -- --only judged evaluation alone, structure by structure; likewise served, wallet, webhooks
 //! ```
 //!
 //! The floor writes the rows that Plaudit writes, by plain statements of 1,000 rows through the same driver, with as many
@@ -35,6 +35,7 @@ mod server;
 mod stage;
 mod stand;
 mod wallet;
+mod webhooks;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
@@ -79,6 +80,8 @@ enum Part {
     Judged,
     /// Balances that are read, and rewards that are redeemed.
     Wallet,
+    /// Webhooks to endpoints of which nearly half are broken.
+    Webhooks,
 }
 
 /// How much of everything.
@@ -99,6 +102,8 @@ struct Scale {
     flat: usize,
     /// Accounts of points, each with 50 entries.
     accounts: usize,
+    /// Events of each round of webhooks, each an entry of every partner.
+    told: usize,
 }
 
 impl Scale {
@@ -113,6 +118,7 @@ impl Scale {
                 judged: 4_000,
                 flat: 4_000,
                 accounts: 10_000,
+                told: 20,
             }
         } else {
             Self {
@@ -124,6 +130,7 @@ impl Scale {
                 judged: 12_000,
                 flat: 8_000,
                 accounts: 1_000_000,
+                told: 60,
             }
         };
         Self {
@@ -178,6 +185,9 @@ async fn measure(
     }
     if wants(Part::Wallet) {
         wallet::run(place, scale, report).await?;
+    }
+    if wants(Part::Webhooks) {
+        webhooks::run(place, scale, report).await?;
     }
     Ok(())
 }

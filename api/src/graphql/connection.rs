@@ -10,9 +10,9 @@ use entity::page::{Page, Slice};
 use super::error::ApiError;
 
 /// Nodes of one page.
-const PAGE_MAX: i32 = 100;
+pub const PAGE_MAX: i32 = 100;
 /// Nodes of a page when nothing is said.
-const PAGE_DEFAULT: i32 = 20;
+pub const PAGE_DEFAULT: i32 = 20;
 
 /// The place of a node in a list: opaque to clients, and good for lists of its own kind only.
 #[derive(Debug, Clone)]

@@ -20,6 +20,7 @@ pub mod reward;
 pub mod sharing;
 pub mod viewer;
 pub mod webhook;
+mod whole;
 
 use async_graphql::Interface;
 
@@ -38,6 +39,7 @@ pub use program::Program;
 pub use redemption::Redemption;
 pub use reward::Reward;
 pub use webhook::WebhookEndpoint;
+pub use whole::Whole;
 
 /// A thing with a global id.
 #[derive(Interface)]

@@ -12,6 +12,7 @@ use futures_util::stream;
 use tokio::sync::watch;
 
 use super::error::ApiError;
+use super::object::Whole;
 use super::object::feed::{FeedCaughtUp, FeedEntry, FeedMessage, position};
 use super::scalar::BigInt;
 use super::{app, permit};
@@ -40,7 +41,7 @@ impl Subscription {
         #[graphql(desc = "Only entries after this cursor; from the beginning unless given.")] after: Option<
             String,
         >,
-    ) -> Result<impl Stream<Item = Result<FeedMessage, ApiError>> + use<>, ApiError> {
+    ) -> Result<impl Stream<Item = Result<Whole<FeedMessage>, ApiError>> + use<>, ApiError> {
         let partner = domain::feed::partner(&permit::<access::FollowFeed>(context)?)?;
         follow(context, Source::Feed(partner), after).await
     }
@@ -63,7 +64,7 @@ impl Subscription {
         #[graphql(desc = "Only entries after this cursor; from the beginning unless given.")] after: Option<
             String,
         >,
-    ) -> Result<impl Stream<Item = Result<FeedMessage, ApiError>> + use<>, ApiError> {
+    ) -> Result<impl Stream<Item = Result<Whole<FeedMessage>, ApiError>> + use<>, ApiError> {
         let permit = permit::<access::FollowMemberActivity>(context)?;
         let (employer, external_id) = (employer.as_deref(), external_id.as_deref());
         let activity = domain::activity::open(app(context)?, &permit, employer, external_id).await?;
@@ -76,7 +77,7 @@ async fn follow(
     context: &Context<'_>,
     source: Source,
     after: Option<String>,
-) -> Result<impl Stream<Item = Result<FeedMessage, ApiError>> + use<>, ApiError> {
+) -> Result<impl Stream<Item = Result<Whole<FeedMessage>, ApiError>> + use<>, ApiError> {
     let app = Arc::clone(app(context)?);
     let feed = source.feed();
     // A client that comes back says where it was in a header, and repeats its first request.
@@ -100,7 +101,7 @@ async fn follow(
     Ok(stream::unfold(Some(follower), |follower| async move {
         let mut follower = follower?;
         match follower.next().await {
-            Ok(message) => Some((Ok(message), Some(follower))),
+            Ok(message) => Some((Ok(Whole(message)), Some(follower))),
             // Told once, and the stream ends: the client goes on with its cursor.
             Err(error) => Some((Err(error), None)),
         }

@@ -41,9 +41,12 @@ pub use self::door::{AuthFailure, Bounds, Door, harden};
 use self::errors::{Answer, Code, UNAUTHENTICATED};
 use self::negotiate::Media;
 use self::request::{Parameters, Prepared};
+use super::limit::{Purse, used_up};
 use super::stream::Framing;
 use super::{graphiql, stream, websocket};
 
+/// Where GraphQL is.
+pub const PATH: &str = "/graphql";
 /// The header in which a request's id goes out.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -58,7 +61,7 @@ pub fn router<D: Door>(door: D) -> Router {
     };
     let bounds = Arc::new(door.bounds());
     Router::new()
-        .route("/graphql", any(serve::<D>))
+        .route(PATH, any(serve::<D>))
         .with_state(Gate { door, bounds })
         .merge(pages)
 }
@@ -107,9 +110,9 @@ impl Refused {
         }
     }
 
-    pub(super) fn into_response(self, media: Media, request_id: &str) -> Response {
+    pub(super) fn into_response(self, media: Media, purse: Option<&Purse>, request_id: &str) -> Response {
         let answer = Answer::refusal(self.code, self.message, Vec::new(), request_id);
-        let mut response = respond(self.status, media, &answer, request_id);
+        let mut response = respond(self.status, media, answer, purse, request_id);
         if let Some(allow) = self.allow {
             response
                 .headers_mut()
@@ -128,20 +131,27 @@ impl From<AuthFailure> for Refused {
     }
 }
 
-async fn serve<D: Door>(State(gate): State<Gate<D>>, request: Request<Body>) -> Response {
+async fn serve<D: Door>(State(gate): State<Gate<D>>, mut request: Request<Body>) -> Response {
     let id = gate.door.request_id();
+    let mut purse = request.extensions_mut().remove::<Purse>();
     if websocket::is_upgrade(&request) {
         return websocket::upgrade(gate, request, &id)
             .await
-            .unwrap_or_else(|refused| refused.into_response(Media::Json, &id));
+            .unwrap_or_else(|refused| refused.into_response(Media::Json, purse.as_ref(), &id));
     }
     let form = Form {
         plain: negotiate::accept(request.headers()),
         streamed: negotiate::streamed(request.headers()),
     };
-    answer(&gate, request, form, &id)
-        .await
-        .unwrap_or_else(|refused| refused.into_response(form.plain.unwrap_or(Media::Json), &id))
+    let mut response = match answer(&gate, request, form, &mut purse, &id).await {
+        Ok(response) => response,
+        Err(refused) => refused.into_response(form.plain.unwrap_or(Media::Json), purse.as_ref(), &id),
+    };
+    // For the headers that say what is left.
+    if let Some(purse) = purse {
+        response.extensions_mut().insert(purse.taken());
+    }
+    response
 }
 
 /// The forms of answers that a caller takes.
@@ -157,6 +167,7 @@ async fn answer<D: Door>(
     gate: &Gate<D>,
     request: Request<Body>,
     form: Form,
+    purse: &mut Option<Purse>,
     id: &str,
 ) -> Result<Response, Refused> {
     if form.plain.is_none() && form.streamed.is_none() {
@@ -192,13 +203,18 @@ async fn answer<D: Door>(
         Parameters::from_json(&body(gate, request, most).await?)
     };
     let parameters = parameters.map_err(|message| Refused::new(StatusCode::BAD_REQUEST, message))?;
-    let prepared = parameters.prepare(&gate.bounds.document).map_err(|refusal| {
+    let prepared = parameters.prepare(&gate.bounds.document, &gate.bounds.shapes);
+    let prepared = prepared.map_err(|refusal| {
         let message = refusal.to_string();
         Answer::refusal(refusal.code(), message, refusal.positions(), id)
     });
     let operation = prepared.as_ref().ok().map(|prepared| prepared.operation);
     if get && operation == Some(OperationType::Mutation) {
         return Err(Refused::method("mutations need POST", "POST"));
+    }
+    if let (Some(purse), Ok(prepared)) = (purse.as_mut(), &prepared) {
+        let paid = purse.pay(gate.door.now(), prepared.units);
+        paid.map_err(|wait| Refused::coded(Code::RateLimited, used_up(wait)))?;
     }
     let is_subscription = operation == Some(OperationType::Subscription);
     match form {
@@ -218,7 +234,7 @@ async fn answer<D: Door>(
                 Err(refusal) => refusal,
             };
             let media = plain.unwrap_or(Media::Json);
-            Ok(respond(status(&answer, media), media, &answer, id))
+            Ok(respond(status(&answer, media), media, answer, purse.as_ref(), id))
         }
     }
 }
@@ -295,8 +311,17 @@ fn status(answer: &Answer, media: Media) -> StatusCode {
     }
 }
 
-fn respond(status: StatusCode, media: Media, answer: &Answer, id: &str) -> Response {
-    let body = serde_json::to_vec(answer).unwrap_or_else(|error| {
+fn respond(
+    status: StatusCode,
+    media: Media,
+    mut answer: Answer,
+    purse: Option<&Purse>,
+    id: &str,
+) -> Response {
+    if let Some(purse) = purse {
+        answer.extensions.insert("cost".to_owned(), purse.cost());
+    }
+    let body = serde_json::to_vec(&answer).unwrap_or_else(|error| {
         tracing::error!(request_id = id, %error, "an answer could not be written as JSON");
         Vec::new()
     });
@@ -314,7 +339,9 @@ fn respond(status: StatusCode, media: Media, answer: &Answer, id: &str) -> Respo
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            let short = purse.map(Purse::taken).filter(|taken| !taken.is_enough);
+            let wait = short.map_or(1, |taken| taken.wait);
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait));
         }
         _ => {}
     }

@@ -1,8 +1,11 @@
 //! Fair use: each client has a budget that is used up by requests and restored by time, in every process of its own.
 //!
-//! A request costs one unit and one more for each 16 KiB of its body, so that a batch of a thousand events costs what it is worth; on a
-//! socket each operation costs a unit. Whoever has no good token is known by its address, and so is whoever asks for a token. The first
-//! request that the budget does not hold is refused with 429, `RATE_LIMITED` and the time to wait; nobody is put in a queue.
+//! A request costs one unit and one more for each 16 KiB of its body, on a socket each operation costs a unit, and to that comes what
+//! the document of an operation costs ([`super::graphql::document::cost`]). Whoever has no good token is known by its address, and so is
+//! whoever asks for a token. The first request that the budget does not hold is refused with 429, `RATE_LIMITED` and the time to wait;
+//! nobody is put in a queue.
+
+mod purse;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,7 +17,10 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use http::header::{CONTENT_LENGTH, RETRY_AFTER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
 
+pub use self::purse::Purse;
+use super::graphql;
 use super::graphql::errors::Code;
 use super::problem;
 use crate::app::App;
@@ -73,8 +79,9 @@ pub struct Taken {
 }
 
 impl Budget {
-    /// Takes units at an instant in microseconds. More than a full budget costs a full one, or it could never be had.
-    fn take(&mut self, rate: Rate, now: i64, units: u64) -> Taken {
+    /// Takes units at an instant in microseconds. More than a full budget costs a full one, or it could never be had. Where there is not
+    /// enough, the wait is for these and for what was `paid` before them, as all of it will be asked for again.
+    fn take(&mut self, rate: Rate, now: i64, units: u64, paid: u64) -> Taken {
         let most = i64::from(rate.burst).saturating_mul(PARTS);
         let restore = i64::from(rate.restore.max(1));
         let elapsed = now.saturating_sub(self.at).max(0);
@@ -83,15 +90,21 @@ impl Budget {
             .saturating_add(elapsed.saturating_mul(restore))
             .min(most);
         self.at = self.at.max(now);
-        let cost = i64::try_from(units)
-            .unwrap_or(i64::MAX)
-            .saturating_mul(PARTS)
-            .min(most);
+        let parts = |units: u64| {
+            let units = i64::try_from(units).unwrap_or(i64::MAX);
+            units.saturating_mul(PARTS).min(most)
+        };
+        let cost = parts(units).min(most.saturating_sub(parts(paid)));
         let is_enough = self.parts >= cost;
         if is_enough {
             self.parts = self.parts.saturating_sub(cost);
         }
-        let missing = if is_enough { most } else { cost }.saturating_sub(self.parts);
+        let wanted = if is_enough {
+            most
+        } else {
+            parts(units.saturating_add(paid))
+        };
+        let missing = wanted.saturating_sub(self.parts);
         let seconds = missing.saturating_add(restore * PARTS - 1) / (restore * PARTS);
         Taken {
             is_enough,
@@ -104,7 +117,7 @@ impl Budget {
 
     fn is_full(&self, rate: Rate, now: i64) -> bool {
         let mut then = *self;
-        then.take(rate, now, 0).wait == 0
+        then.take(rate, now, 0, 0).wait == 0
     }
 }
 
@@ -126,6 +139,11 @@ impl Limits {
 
     /// Takes units from the budget of `who`.
     pub fn take(&self, who: &str, now: DateTime<Utc>, units: u64) -> Taken {
+        self.take_after(who, now, units, 0)
+    }
+
+    /// Takes units for what has `paid` so many already.
+    fn take_after(&self, who: &str, now: DateTime<Utc>, units: u64, paid: u64) -> Taken {
         let now = now.timestamp_micros();
         let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
         if budgets.len() >= BUDGETS_MAX && !budgets.contains_key(who) {
@@ -142,7 +160,7 @@ impl Limits {
             at: now,
         };
         let budget = budgets.entry(who.to_owned()).or_insert(full);
-        budget.take(self.rate, now, units)
+        budget.take(self.rate, now, units, paid)
     }
 
     /// Says in the headers of a response what is left, after the draft of the IETF.
@@ -159,23 +177,39 @@ impl Limits {
 }
 
 /// Lets a request through, or not.
-pub async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let Some(who) = who(&app, &request) else {
         return next.run(request).await;
     };
-    let taken = app.limits.take(&who, app.clock.now(), cost(request.headers()));
-    let mut response = if taken.is_enough {
-        next.run(request).await
-    } else {
-        refusal(taken.wait, &app.ids.text())
+    let mut purse = Purse::new(app.limits.clone(), who);
+    let mut response = match purse.pay(app.clock.now(), cost(request.headers())) {
+        Ok(()) => {
+            // What is found out about the request on its way may cost more.
+            request.extensions_mut().insert(purse.clone());
+            next.run(request).await
+        }
+        Err(wait) => {
+            let told = (request.uri().path() == graphql::PATH).then(|| purse.cost_json());
+            refusal(wait, told, &app.ids.text())
+        }
     };
+    let taken = response.extensions().get().copied().unwrap_or(purse.taken());
     app.limits.tell(response.headers_mut(), taken);
     response
 }
 
-fn refusal(wait: u32, request_id: &str) -> Response {
-    let message = format!("the client's budget is used up; there is enough again in {wait} s");
-    let mut response = problem::coded(Code::RateLimited, &message, request_id);
+/// What is said to a client that has to wait so many seconds.
+pub fn used_up(wait: u32) -> String {
+    format!("the client's budget is used up; there is enough again in {wait} s")
+}
+
+fn refusal(wait: u32, cost: Option<Value>, request_id: &str) -> Response {
+    let status = Code::RateLimited.status();
+    let mut body = problem::body(Code::RateLimited, &used_up(wait), request_id);
+    if let (Some(cost), Some(body)) = (cost, body.as_object_mut()) {
+        body.insert("extensions".to_owned(), json!({"cost": cost}));
+    }
+    let mut response = problem::json(status, &body, request_id);
     response
         .headers_mut()
         .insert(RETRY_AFTER, HeaderValue::from(wait));

@@ -31,8 +31,13 @@ pub fn json(status: StatusCode, body: &Value, request_id: &str) -> Response {
 
 /// A refusal with a status of its own.
 pub fn refuse(status: StatusCode, code: Code, message: &str, request_id: &str) -> Response {
+    json(status, &body(code, message, request_id), request_id)
+}
+
+/// What a refusal says.
+pub fn body(code: Code, message: &str, request_id: &str) -> Value {
     let error = json!({"message": message, "extensions": {"code": code.as_str(), "requestId": request_id}});
-    json(status, &json!({"errors": [error]}), request_id)
+    json!({"errors": [error]})
 }
 
 /// A refusal with the status that belongs to the code.

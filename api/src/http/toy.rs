@@ -12,6 +12,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio_util::sync::CancellationToken;
 
 use crate::http::graphql::{AuthFailure, Bounds, Door, harden};
+use crate::http::limit::{Limits, Purse, Rate};
 use crate::http::sockets::Sockets;
 use crate::http::stream::Bookmark;
 
@@ -116,12 +117,11 @@ impl Door for Toy {
         viewer.client.clone()
     }
 
-    fn charge(&self, viewer: &Viewer) -> Result<(), u32> {
-        if viewer.client == "good-spent" {
-            Err(7)
-        } else {
-            Ok(())
-        }
+    fn purse(&self, viewer: &Viewer) -> Option<Purse> {
+        let rate = Rate { burst: 1, restore: 1 };
+        let limits = Limits::new(rate);
+        limits.take(&viewer.client, self.now(), 1);
+        (viewer.client == "good-spent").then(|| Purse::new(limits, viewer.client.clone()))
     }
 
     fn now(&self) -> DateTime<Utc> {

@@ -13,6 +13,9 @@ use crate::harness::{TestApp, World};
 on_both!(
     whoever_has_used_up_its_budget_waits_at_every_door,
     each_answer_says_what_is_left,
+    an_operation_costs_what_its_document_says,
+    a_batch_of_a_hundred_events_costs_ten_units_more,
+    what_the_budget_does_not_hold_is_refused_before_it_is_executed,
     whoever_has_no_token_is_known_by_its_address,
 );
 
@@ -61,6 +64,111 @@ async fn each_answer_says_what_is_left(app: &TestApp) {
     let answer = world.admin().ask("{ viewer { kind } }", json!({})).await;
     assert_eq!(answer.headers["ratelimit-policy"], "\"client\";q=20000;w=4");
     assert_eq!(answer.headers["ratelimit"], "\"client\";r=9999;t=3");
+}
+
+async fn an_operation_costs_what_its_document_says(app: &TestApp) {
+    let world = World::new(app).await;
+    let partner = world.partner();
+    let rules = "programs { incentives { versions { outcomes { __typename } } } }";
+    let heavy = format!("{{ employer(key: \"acme\") {{ {rules} again: {rules} }} }}");
+    let mut light_then_heavy = Vec::new();
+    for (document, expected) in [
+        ("{ viewer { kind } }", 1),
+        (
+            "{ feed(first: 1) { entries { id position kind achievement { id title } } } }",
+            1,
+        ),
+        (
+            "{ feed(first: 50) { entries { id position kind achievement { id title } } } }",
+            4,
+        ),
+        (
+            "{ feed { entries { id position kind achievement { id title } } } }",
+            7,
+        ),
+        // What does not exist costs its request alone.
+        ("{ nothing { at { all } } }", 1),
+        ("{ nonsense", 1),
+    ] {
+        let answer = partner.ask(document, json!({})).await;
+        let cost = &answer.json()["extensions"]["cost"];
+        assert_eq!(cost["requested"], expected, "{document} {}", answer.text);
+        assert_eq!(
+            (&cost["maximum"], &cost["restoreRate"]),
+            (&json!(20_000), &json!(5_000))
+        );
+        let left = format!("\"client\";r={};", cost["available"]);
+        let header = answer.headers["ratelimit"].to_str().unwrap();
+        assert!(header.starts_with(&left), "{header} {}", answer.text);
+        light_then_heavy.push(cost["available"].as_u64().unwrap());
+    }
+    let spent: Vec<u64> = light_then_heavy
+        .windows(2)
+        .map(|pair| pair[0] - pair[1])
+        .collect();
+    assert_eq!(
+        spent,
+        [1, 4, 7, 1, 1],
+        "what is said to be spent is what is spent"
+    );
+    let answer = app.operator().ask(&heavy, json!({})).await;
+    let answer = answer.json();
+    assert_eq!(answer.get("errors"), None, "{answer}");
+    assert_eq!(answer["extensions"]["cost"]["requested"], 1 + 222, "{answer}");
+}
+
+async fn a_batch_of_a_hundred_events_costs_ten_units_more(app: &TestApp) {
+    let world = World::new(app).await;
+    world.members(&["ada"]).await;
+    let backend = world.backend();
+    let requested = async |count: usize| {
+        let events: Vec<_> = (0..count)
+            .map(|number| json!({"id": format!("{count}-{number}"), "member": "ada", "type": "meditation.completed", "occurredAt": app.now()}))
+            .collect();
+        let query = "mutation($input: RecordEventsInput!) {
+            recordEvents(input: $input) { results { status } userErrors { message } }
+        }";
+        let answer = backend.ask(query, json!({"input": {"events": events}})).await;
+        let body = answer.json();
+        assert_eq!(body["data"]["recordEvents"]["userErrors"], json!([]), "{body}");
+        body["extensions"]["cost"]["requested"].as_u64().unwrap()
+    };
+    assert_eq!(requested(1).await, 1);
+    assert_eq!(requested(100).await, 1 + 10);
+}
+
+async fn what_the_budget_does_not_hold_is_refused_before_it_is_executed(app: &TestApp) {
+    let world = World::new(app).await;
+    world.members(&["ada"]).await;
+    let backend = world.backend();
+    let record = async |id: &str| {
+        let events: Vec<_> = (0..50)
+            .map(|number| json!({"id": format!("{id}-{number}"), "member": "ada", "type": "meditation.completed", "occurredAt": app.now()}))
+            .collect();
+        let query =
+            "mutation($input: RecordEventsInput!) { recordEvents(input: $input) { results { status } } }";
+        backend.ask(query, json!({"input": {"events": events}})).await
+    };
+    // Nothing at all, not even for the request; then enough for the request and not for what is in it.
+    for (units, requested, available) in [(0, 1, 0), (3, 6, 2)] {
+        leave(app, units);
+        let answer = record("e").await;
+        let body = answer.json();
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{body}");
+        assert_eq!(answer.code().as_deref(), Some("RATE_LIMITED"));
+        assert_eq!(answer.headers["retry-after"], "1");
+        assert_eq!(body.get("data"), None);
+        assert_eq!(
+            body["extensions"]["cost"],
+            json!({"requested": requested, "available": available, "maximum": 20_000, "restoreRate": 5_000})
+        );
+        let header = answer.headers["ratelimit"].to_str().unwrap();
+        assert_eq!(header, format!("\"client\";r={available};t=1"));
+        app.pass(TimeDelta::seconds(1));
+    }
+    let answer = record("e").await.json();
+    let first = &answer["data"]["recordEvents"]["results"][0]["status"];
+    assert_eq!(first, "ACCEPTED", "none of them had been executed: {answer}");
 }
 
 async fn whoever_has_no_token_is_known_by_its_address(app: &TestApp) {

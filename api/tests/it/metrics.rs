@@ -57,6 +57,9 @@ async fn what_happens_is_counted_and_what_waits_is_measured(app: &TestApp) {
         &app.metrics().await,
         &[
             "plaudit_events_evaluated_total 1",
+            "plaudit_event_latency_seconds_bucket{le=\"60.0\"} 0",
+            "plaudit_event_latency_seconds_bucket{le=\"+Inf\"} 1",
+            "plaudit_event_latency_seconds_sum 90.0",
             "plaudit_achievements_total{change=\"earned\"} 1",
             "plaudit_achievements_total{change=\"revoked\"} 0",
             "plaudit_queue_events 0.0",

@@ -77,7 +77,10 @@ async fn an_administrator_sees_no_sensitive_achievement_by_any_way(app: &TestApp
     let never = admin
         .ask(node, json!({"id": "ach_01ARZ3NDEKTSV4RRFFQ69G5FAV"}))
         .await;
-    assert_eq!(hidden.text, never.text);
+    assert_eq!(
+        (hidden.status, &hidden.json()["data"], hidden.code()),
+        (never.status, &never.json()["data"], never.code())
+    );
     // The pages do not give it away either: what is hidden takes no place.
     let page = admin
         .data(

@@ -15,6 +15,7 @@ on_both!(
     what_members_achieve_is_replayed_marked_and_then_live,
     a_member_follows_its_own_activity_and_goes_on_where_it_was,
     whoever_is_erased_follows_no_more,
+    of_what_nothing_was_selected_there_is_an_empty_object,
 );
 
 const FEED: &str = "subscription ($after: String) { feed(after: $after) { __typename
@@ -217,4 +218,27 @@ async fn whoever_is_erased_follows_no_more(app: &TestApp) {
     let end = stream.next().await.unwrap();
     assert_eq!(end.data["errors"][0]["extensions"]["code"], "BAD_USER_INPUT");
     assert_eq!(stream.next().await.unwrap().kind, "complete");
+}
+
+async fn of_what_nothing_was_selected_there_is_an_empty_object(app: &TestApp) {
+    let world = earned(app, &[15]).await;
+    let partner = world.partner();
+    let query = "subscription { feed { ... on FeedEntry { position } } }";
+    let mut stream = Stream::open_to(app, &partner, query, (None, None)).await;
+    for expected in [json!({"position": "1"}), json!({})] {
+        let came = stream.next().await.unwrap();
+        assert_eq!(came.data, json!({"data": {"feed": expected}}));
+    }
+    let outcomes = "{ program(key: \"wellbeing\") { incentives { version { outcomes { ... on PointsOutcome { amount } } } } } }";
+    let shown = world.admin().data(outcomes, json!({})).await;
+    assert_eq!(
+        shown["program"]["incentives"][0]["version"]["outcomes"],
+        json!([{}])
+    );
+    let employer = world.admin().data("{ employer { id } }", json!({})).await["employer"]["id"].take();
+    let node = "query($id: ID!) { node(id: $id) { ... on Program { key } } }";
+    for (id, expected) in [(employer, json!({})), (json!("nothing"), Value::Null)] {
+        let shown = world.admin().data(node, json!({"id": id})).await;
+        assert_eq!(shown, json!({"node": expected}));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use entity::clock::Timestamp;
 use entity::delivery::{self, EndpointKey, Key, Taken};
 use entity::webhook_endpoint::{self, Busy, Model, Waiting};
@@ -27,6 +27,8 @@ pub struct Call {
     pub url: String,
     /// The entry's own id.
     pub id: String,
+    /// When it was recorded.
+    pub recorded_at: Option<DateTime<Utc>>,
     /// What is sent.
     pub body: String,
     /// What it is signed with.
@@ -143,6 +145,7 @@ pub async fn take(context: &Context, room: usize) -> Result<Claimed, DbErr> {
             lease,
             url: endpoint.url.clone(),
             id: told.id.clone(),
+            recorded_at: told.recorded_at.parse().ok(),
             body: webhook::body(told),
             secrets: secrets(endpoint, now),
             taken,

@@ -7,6 +7,7 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use entity::incentive;
 use jobs::rules::definition::{ConditionOp as RuleOp, Definition};
 
+use super::Whole;
 use crate::auth::access;
 use crate::auth::guard::Requires;
 use crate::domain;
@@ -179,7 +180,7 @@ pub struct IncentiveVersion {
     /// What stops it for a member: nothing that happens at the instant of such an event or later counts.
     unless: Vec<Trigger>,
     /// What follows from an award; empty when what is stored cannot be read.
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<Whole<Outcome>>,
     /// Events that occur from then on are judged by it, until a newer version is in force; null: from ever.
     effective_from: Option<DateTime>,
     /// What became of what members had done before; null of the first version, before which there is nothing.
@@ -200,7 +201,7 @@ impl IncentiveVersion {
             outcomes: jobs::outcome::parse(&row.outcomes)
                 .unwrap_or_default()
                 .into_iter()
-                .map(Outcome::from)
+                .map(|outcome| Whole(Outcome::from(outcome)))
                 .collect(),
             effective_from: row.effective_from.map(Into::into),
             progress: (row.version > 1).then_some(if row.restarts {

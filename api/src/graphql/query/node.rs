@@ -20,7 +20,7 @@ use crate::domain::{self, points};
 use crate::graphql::error::ApiError;
 use crate::graphql::object::{
     Achievement, Employer, FeedEntry, Incentive, Member, Node, PointsEntry, Program, Redemption, Reward,
-    WebhookEndpoint,
+    WebhookEndpoint, Whole,
 };
 use crate::graphql::{app, permit, viewer};
 
@@ -38,9 +38,10 @@ impl NodeQuery {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "A global id, as `id` of any object gives it.")] id: ID,
-    ) -> Result<Option<Node>, ApiError> {
+    ) -> Result<Option<Whole<Node>>, ApiError> {
         permit::<access::ReadNode>(context)?;
-        Ok(find(app(context)?.db.read(), &viewer(context)?, &id).await?)
+        let found = find(app(context)?.db.read(), &viewer(context)?, &id).await?;
+        Ok(found.map(Whole))
     }
 }
 

@@ -3,6 +3,7 @@
 //! The library's own visitors expand every fragment spread wherever it stands, so a document of a few hundred bytes can cost them
 //! minutes. Here a fragment is measured once, and the sizes are multiplied. What passes is handed to the executor already parsed.
 
+pub mod cost;
 mod measure;
 mod tokens;
 

@@ -2,6 +2,7 @@
 //! and what the schema does are handed in.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Executor, ObjectType, Request, SchemaBuilder, SubscriptionType};
@@ -9,6 +10,8 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::document::Limits;
+use super::document::cost::Shapes;
+use crate::http::limit::Purse;
 use crate::http::sockets::Sockets;
 use crate::http::websocket;
 
@@ -75,10 +78,9 @@ pub trait Door: Clone + Send + Sync + 'static {
         bounds.body_bytes
     }
 
-    /// Charges a client for an operation on a socket; else the seconds until its budget holds one. What comes by HTTP is charged
-    /// before it gets here.
-    fn charge(&self, _viewer: &Self::Viewer) -> Result<(), u32> {
-        Ok(())
+    /// What an operation on a socket is paid from. What comes by HTTP brings its own.
+    fn purse(&self, _viewer: &Self::Viewer) -> Option<Purse> {
+        None
     }
 
     /// How much, how long, how often.
@@ -92,6 +94,8 @@ pub trait Door: Clone + Send + Sync + 'static {
 pub struct Bounds {
     /// What a document may hold.
     pub document: Limits,
+    /// What the cost of a document depends on; where nothing is known of a schema, its lists cost as much as one of their items.
+    pub shapes: Arc<Shapes>,
     /// Bytes of a request's body, for whoever may not send more.
     pub body_bytes: usize,
     /// How long a body may take to arrive.
@@ -108,6 +112,7 @@ impl Bounds {
     pub fn of(dev: bool) -> Self {
         Self {
             document: Limits::of(dev),
+            shapes: Arc::default(),
             body_bytes: 1024 * 1024,
             // A megabyte over a slow line; a caller that sends a byte a second is not waited for.
             body_within: Duration::from_secs(30),

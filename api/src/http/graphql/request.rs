@@ -7,6 +7,7 @@ use http::Uri;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::document::cost::Shapes;
 use super::document::{self, Limits, Refusal};
 
 /// What GraphQL over HTTP, and a `subscribe` message, carry. Other members are reserved and ignored.
@@ -43,6 +44,8 @@ pub struct Prepared {
     pub request: Request,
     /// What its operation is.
     pub operation: OperationType,
+    /// What its document costs, in units of its client's budget.
+    pub units: u64,
 }
 
 impl Parameters {
@@ -75,19 +78,24 @@ impl Parameters {
         })
     }
 
-    /// Parses the document within `limits` and finds the operation.
+    /// Parses the document within `limits`, finds the operation and what it costs.
     ///
     /// # Errors
     /// The document is refused.
-    pub fn prepare(self, limits: &Limits) -> Result<Prepared, Refusal> {
+    pub fn prepare(self, limits: &Limits, shapes: &Shapes) -> Result<Prepared, Refusal> {
         let document = document::parse(&self.query, limits)?;
         let operation = document::operation(&document, self.operation_name.as_deref())?;
         document::require_variables(operation, &self.variables)?;
+        let units = shapes.units(&document, operation, &self.variables);
         let operation = operation.ty;
         let mut request = Request::new(self.query).variables(self.variables);
         request.operation_name = self.operation_name;
         request.set_parsed_query(document);
-        Ok(Prepared { request, operation })
+        Ok(Prepared {
+            request,
+            operation,
+            units,
+        })
     }
 }
 

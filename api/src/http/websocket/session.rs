@@ -11,6 +11,7 @@ use crate::http::graphql::errors::{Answer, Code};
 use crate::http::graphql::request::Parameters;
 use crate::http::graphql::results::{Word, results};
 use crate::http::graphql::{Door, Gate};
+use crate::http::limit::{Purse, used_up};
 
 /// An acknowledged socket and what runs on it.
 pub(super) struct Session<'a, D: Door> {
@@ -125,15 +126,26 @@ impl<'a, D: Door> Session<'a, D> {
             let message = format!("at most {most} operations run on one socket");
             return Err(Answer::refusal(Code::RateLimited, message, Vec::new(), &id));
         }
-        if let Err(wait) = gate.door.charge(&self.viewer) {
-            let message = format!("the client's budget is used up; there is enough again in {wait} s");
-            return Err(Answer::refusal(Code::RateLimited, message, Vec::new(), &id));
-        }
-        let prepared = parameters.prepare(&gate.bounds.document).map_err(|refusal| {
+        let mut purse = gate.door.purse(&self.viewer);
+        // A document that is refused has cost its unit, as a request by HTTP has.
+        self.pay(purse.as_mut(), 1, &id)?;
+        let prepared = parameters.prepare(&gate.bounds.document, &gate.bounds.shapes);
+        let prepared = prepared.map_err(|refusal| {
             let message = refusal.to_string();
             Answer::refusal(refusal.code(), message, refusal.positions(), &id)
         })?;
+        self.pay(purse.as_mut(), prepared.units, &id)?;
         Ok(results(gate, prepared, &self.viewer, id))
+    }
+
+    fn pay(&self, purse: Option<&mut Purse>, units: u64, id: &str) -> Result<(), Answer> {
+        let Some(purse) = purse else {
+            return Ok(());
+        };
+        purse.pay(self.gate.door.now(), units).map_err(|wait| {
+            self.gate.door.rate_limited();
+            Answer::refusal(Code::RateLimited, used_up(wait), Vec::new(), id)
+        })
     }
 
     async fn report(&mut self, id: &str, word: Option<Word>) -> Result<(), End> {

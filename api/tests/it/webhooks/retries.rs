@@ -51,6 +51,14 @@ async fn a_call_that_fails_is_made_again_under_the_same_id(app: &TestApp) {
         .collect();
     let wanted = json!([[1, 500, null], [2, 302, "over there"], [3, 202, null]]);
     assert_eq!(json!(attempts), wanted);
+    let told = app.metrics().await;
+    for line in [
+        "plaudit_webhook_latency_seconds_bucket{le=\"60.0\"} 0",
+        "plaudit_webhook_latency_seconds_sum 341.0",
+        "plaudit_webhook_latency_seconds_count 1",
+    ] {
+        assert!(told.lines().any(|told| told == line), "{line} is not in {told}");
+    }
 }
 
 async fn an_endpoint_that_asks_for_time_gets_it(app: &TestApp) {
