@@ -6,9 +6,11 @@
 //! segment. The message is *decided* when it is due, by what holds then.
 
 pub mod decide;
+pub mod link;
 pub mod schedule;
 pub mod template;
 pub mod timing;
+pub mod wording;
 
 use std::time::Duration;
 

@@ -7,7 +7,9 @@ use async_graphql::{Context, ID, Object};
 use entity::feed::Subject;
 use entity::id::EmployerId;
 use entity::id::PartnerId;
-use entity::{achievement, employer, feed, incentive, member, program, redemption, reward, webhook_endpoint};
+use entity::{
+    achievement, campaign, employer, feed, incentive, member, program, redemption, reward, webhook_endpoint,
+};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::auth::access::{self, Operation};
@@ -17,8 +19,8 @@ use crate::domain::achievement::{is_somebody, sees_sensitive};
 use crate::domain::{self, points};
 use crate::graphql::error::ApiError;
 use crate::graphql::object::{
-    Achievement, Employer, FeedEntry, Incentive, Member, Node, PointsEntry, Program, Redemption, Reward,
-    WebhookEndpoint,
+    Achievement, Campaign, Employer, FeedEntry, Incentive, Member, Message, Node, PointsEntry, Program,
+    Redemption, Reward, WebhookEndpoint,
 };
 use crate::graphql::{app, permit, viewer};
 
@@ -140,6 +142,15 @@ async fn find_of_employer(
         return Ok(reward::find(db, employer, id)
             .await?
             .map(|row| Node::Reward(Reward(row))));
+    }
+    if let (Ok(id), true) = (id.parse(), may::<access::ReadCampaign>(viewer)) {
+        return Ok(campaign::find(db, employer, id)
+            .await?
+            .map(|row| Node::Campaign(Campaign(row))));
+    }
+    if let (Ok(id), true) = (id.parse(), may::<access::ReadMemberMessages>(viewer)) {
+        let found = domain::message::find(db, viewer, employer, id).await?;
+        return Ok(found.map(|row| Node::Message(Message(row))));
     }
     if let (Ok(id), true) = (id.parse(), may::<access::ReadMemberRedemptions>(viewer)) {
         let found = redemption::find(db, employer, id).await?;
