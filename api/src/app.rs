@@ -8,6 +8,7 @@ use entity::clock::Clock;
 use entity::db::Db;
 use entity::id::Ids;
 use jobs::deliver::Outbound;
+use jobs::deliver::mail::Mailer;
 use jobs::supervise::Health;
 use jobs::wake::{self, Wakes};
 use tokio::sync::Semaphore;
@@ -47,6 +48,8 @@ pub struct Parts {
     pub dev: bool,
     /// What is called outside, and how patiently.
     pub outbound: Outbound,
+    /// Where mail goes.
+    pub mailer: Mailer,
     /// How long entries of feeds are kept.
     pub feed_retention: TimeDelta,
 }
@@ -94,9 +97,11 @@ impl App {
             rate,
             dev,
             outbound,
+            mailer,
             feed_retention,
         } = parts;
         let issuer = public_url.trim_end_matches('/').to_owned();
+        let members_url: Arc<str> = Arc::from(issuer.as_str());
         let ring = store::open_ring(&db, clock.now()).await?;
         let verifier = Arc::new(Verifier::new(
             Authority {
@@ -110,7 +115,9 @@ impl App {
         let wakes = Wakes::new(db.postgres_pool().is_some());
         let jobs = jobs::Context {
             outbound,
+            mailer,
             feed_retention,
+            public_url: members_url,
             ..jobs::Context::new(db.clone(), clock.clone(), ids.clone(), wakes.clone())
         };
         let intake = Intake::start(&jobs, &tasks);

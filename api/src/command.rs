@@ -79,6 +79,8 @@ async fn open(settings: &Settings) -> anyhow::Result<Db> {
 
 /// The application over the database of the settings.
 async fn start(settings: &Settings, dev: bool) -> anyhow::Result<std::sync::Arc<App>> {
+    // The settings first: what contradicts itself is found out before anything is migrated.
+    let mailer = settings.mail.mailer().map_err(anyhow::Error::msg)?;
     let db = open(settings).await?;
     let clock = Clock::system();
     let ids = Ids::system(clock.clone());
@@ -93,6 +95,7 @@ async fn start(settings: &Settings, dev: bool) -> anyhow::Result<std::sync::Arc<
         },
         dev,
         outbound: settings.outbound(),
+        mailer,
         feed_retention: settings.feed_retention,
     };
     App::start(parts)

@@ -1,11 +1,13 @@
 //! Settings: flags and environment, with defaults that run. Read once, in `main`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::http::limit::Rate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jobs::deliver::Outbound;
 use jobs::deliver::backoff::Scale;
+use jobs::deliver::mail;
 
 /// The address Plaudit is known by when nothing else is said: the one it listens on by default.
 const DEFAULT_PUBLIC_URL: &str = "http://127.0.0.1:8080";
@@ -35,7 +37,7 @@ pub struct Settings {
     )]
     pub database_url: String,
     /// The address by which clients reach this installation: issuer and audience of its tokens. The same in every process.
-    #[arg(long, global = true, env = "PLAUDIT_PUBLIC_URL", default_value = DEFAULT_PUBLIC_URL)]
+    #[arg(long, global = true, env = "PLAUDIT_PUBLIC_URL", default_value = DEFAULT_PUBLIC_URL, value_parser = parse_public_url)]
     pub public_url: String,
     /// For development: call webhooks at private addresses too, and without encryption.
     #[arg(
@@ -60,6 +62,9 @@ pub struct Settings {
     /// How many units come back in a second.
     #[arg(long, global = true, env = "PLAUDIT_RATE_LIMIT_RESTORE", default_value_t = Rate::default().restore, value_parser = clap::value_parser!(u32).range(1..))]
     pub rate_limit_restore: u32,
+    /// Settings of mail.
+    #[command(flatten)]
+    pub mail: MailSettings,
     /// How logs are written.
     #[arg(long, global = true, env = "PLAUDIT_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -75,6 +80,39 @@ impl Settings {
     /// What is called outside, and how patiently.
     pub fn outbound(&self) -> Outbound {
         Outbound::new(self.allow_private_networks, self.retry_scale)
+    }
+}
+
+/// Settings of mail. Without a server and a folder, mail waits.
+#[derive(Debug, Clone, Args)]
+pub struct MailSettings {
+    /// The mail server: `smtp://name:password@host:587` (STARTTLS), `smtps://host:465`, or `smtp://host?tls=opportunistic`.
+    #[arg(long, global = true, env = "PLAUDIT_SMTP_URL", hide_env_values = true)]
+    pub smtp_url: Option<String>,
+    /// For development: the folder to which mail is written as files instead, made if it is not there.
+    #[arg(long, global = true, env = "PLAUDIT_MAIL_FOLDER")]
+    pub mail_folder: Option<PathBuf>,
+    /// Whose mail is: `Plaudit <hello@example.com>`, or the address alone.
+    #[arg(long, global = true, env = "PLAUDIT_MAIL_FROM")]
+    pub mail_from: Option<String>,
+    /// The file of the private key that signs mail (DKIM; PEM, RSA of at least 2048 bits or Ed25519), of the domain of the sender.
+    #[arg(long, global = true, env = "PLAUDIT_DKIM_KEY_FILE")]
+    pub dkim_key_file: Option<PathBuf>,
+    /// The name under which that domain publishes the public key.
+    #[arg(long, global = true, env = "PLAUDIT_DKIM_SELECTOR")]
+    pub dkim_selector: Option<String>,
+}
+
+impl MailSettings {
+    /// Where mail goes; contradictions are refused in a sentence.
+    pub fn mailer(&self) -> Result<mail::Mailer, String> {
+        mail::Mailer::of(&mail::Settings {
+            smtp_url: self.smtp_url.clone(),
+            folder: self.mail_folder.clone(),
+            from: self.mail_from.clone(),
+            dkim_key_file: self.dkim_key_file.clone(),
+            dkim_selector: self.dkim_selector.clone(),
+        })
     }
 }
 
@@ -196,6 +234,16 @@ fn parse_scale(text: &str) -> Result<Scale, String> {
     factor.ok_or_else(|| format!("`{text}` is not a number above 0 and at most 1"))
 }
 
+/// An address that others can be put behind.
+fn parse_public_url(text: &str) -> Result<String, String> {
+    let url = reqwest::Url::parse(text).ok().filter(|url| {
+        let is_plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        matches!(url.scheme(), "http" | "https") && url.has_host() && is_plain
+    });
+    url.map(|_| text.to_owned())
+        .ok_or_else(|| format!("`{text}` is not an address such as https://plaudit.example.com"))
+}
+
 /// The shortest time for which entries of feeds are kept: a partner can be away for a month.
 const SHORTEST_FEED_RETENTION: chrono::TimeDelta = chrono::TimeDelta::days(30);
 
@@ -245,6 +293,66 @@ mod tests {
         assert!(!said(&[]));
         assert!(said(&["--allow-private-networks"]) && said(&["--allow-private-networks", "true"]));
         assert!(!said(&["--allow-private-networks=false"]));
+    }
+
+    #[test]
+    fn a_public_address_is_one_that_others_can_be_put_behind() {
+        for good in [
+            "http://127.0.0.1:8080",
+            "https://plaudit.example/",
+            "https://example.com/plaudit",
+        ] {
+            assert_eq!(parse_public_url(good), Ok(good.to_owned()));
+        }
+        for bad in [
+            "",
+            "plaudit.example",
+            "ftp://a.example",
+            "https://a.example?x",
+            "https://a.example#x",
+            "https://me@a.example",
+        ] {
+            assert!(parse_public_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn mail_goes_to_a_server_or_a_folder_or_nowhere_and_contradictions_are_refused() {
+        let said = |arguments: &[&str]| {
+            let arguments = ["plaudit", "work"].iter().chain(arguments);
+            let mailer = Arguments::parse_from(arguments).settings.mail.mailer();
+            mailer.map(|mailer| mailer.to_string())
+        };
+        let (smtp, from) = (
+            "--smtp-url=smtp://me:secret@mail.example",
+            "--mail-from=Acme <hello@acme.example>",
+        );
+        assert_eq!(said(&[]).unwrap(), "nowhere");
+        assert_eq!(
+            said(&["--mail-folder=/tmp/mail"]).unwrap(),
+            "the folder /tmp/mail"
+        );
+        assert_eq!(said(&[smtp, from]).unwrap(), "the server mail.example");
+        for wrong in [
+            &[smtp] as &[&str],
+            &[from],
+            &[smtp, from, "--mail-folder=/tmp/mail"],
+            &[smtp, "--mail-from=nobody"],
+            &["--smtp-url=mail.example", from],
+            &[smtp, from, "--dkim-selector=a"],
+            &["--dkim-selector=a"],
+            &[
+                "--mail-folder=/tmp/mail",
+                "--dkim-key-file=/nowhere/key.pem",
+                "--dkim-selector=a",
+            ],
+        ] {
+            let sentence = said(wrong).unwrap_err();
+            assert!(
+                sentence.contains("PLAUDIT_") && !sentence.contains("secret"),
+                "{sentence}"
+            );
+        }
     }
 
     #[test]

@@ -5,12 +5,13 @@
 //! A *trigger* brings a message about: an award of an incentive whose outcomes name the campaign, or a run of the campaign's schedule over its
 //! segment. The message is *decided* when it is due, by what holds then.
 
+pub mod compose;
 pub mod decide;
 pub mod link;
 pub mod schedule;
+pub mod shelf;
 pub mod template;
 pub mod timing;
-pub mod wording;
 
 use std::time::Duration;
 
@@ -21,7 +22,11 @@ use serde_json::Value;
 
 use crate::rules::definition::TriggerDefinition;
 use crate::rules::pattern::Pattern;
+use template::Template;
 use timing::{Cap, Quiet};
+
+/// The event type by which a member that is known from its events alone becomes one that has registered.
+pub const REGISTRATION: &str = "registration.completed";
 
 /// The members to whom a schedule sends, as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +54,7 @@ pub struct Campaign {
     pub quiet: Option<Quiet>,
     /// How many of its category a member gets at most.
     pub cap: Option<Cap>,
+    needs_event: bool,
 }
 
 /// A segment, ready to be used.
@@ -75,13 +81,32 @@ impl Campaign {
             (Some(at_most), Some(per)) => Some(Cap { at_most, per }),
             _ => None,
         };
+        let templates = [Some(&row.subject), Some(&row.body_text), row.body_html.as_ref()];
+        let needs_event = row.content_url.is_some()
+            || templates
+                .into_iter()
+                .flatten()
+                .any(|source| Template::needs_event(source));
         Ok(Self {
             row,
             until,
             segment,
             quiet,
             cap,
+            needs_event,
         })
+    }
+
+    /// Whether a message has to know the event behind it.
+    pub fn needs_event(&self) -> bool {
+        self.needs_event
+    }
+
+    /// Whether whoever has registered has done what the campaign works towards, however that came to be known.
+    pub fn ends_with_registration(&self) -> bool {
+        self.until
+            .as_ref()
+            .is_some_and(|until| until.event_type() == REGISTRATION && until.is_unconditional())
     }
 
     /// How long a message may wait.

@@ -13,10 +13,11 @@ use chrono_tz::Tz;
 use entity::clock::Timestamp;
 use entity::id::{EmployerId, EventTypeId, IncentiveId, ProgramId};
 use entity::program::ProgramState;
-use entity::{boost, employer, event_type, incentive, program};
+use entity::{boost, campaign, employer, event_type, incentive, program};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::Value;
 
+use crate::campaign::shelf::Shelf;
 use crate::outcome::{self, Outcomes, RefundOutcome, ReleaseOutcome, RetractionPolicy};
 use crate::rules::points::Boost;
 use crate::rules::{Edition, Incentive, Index, calendar};
@@ -39,6 +40,8 @@ pub struct Catalogue {
     by_refund: HashMap<String, Vec<usize>>,
     by_release: HashMap<String, Vec<usize>>,
     boosts: HashMap<ProgramId, Vec<Boost>>,
+    /// The employer's campaigns.
+    pub campaigns: Shelf,
     max_late_days: i64,
 }
 
@@ -51,6 +54,8 @@ pub struct EventKind {
     pub retention_seconds: i64,
     /// How long after its occurrence an event is accepted.
     pub max_late_seconds: i64,
+    /// Whether it is nobody's business but the member's.
+    pub sensitive: bool,
 }
 
 /// An incentive with its program and its versions.
@@ -144,6 +149,7 @@ impl Catalogue {
                 .collect()
         });
         let boosts = boosts(&employer, &programs, boost::list(connection, id).await?);
+        let campaigns = Shelf::new(campaign::list(connection, id).await?);
         let by_id = incentives
             .iter()
             .enumerate()
@@ -165,6 +171,7 @@ impl Catalogue {
                         key: row.key,
                         retention_seconds: row.retention_seconds,
                         max_late_seconds: row.max_late_seconds,
+                        sensitive: row.sensitive,
                     };
                     (row.id, kind)
                 })
@@ -176,6 +183,7 @@ impl Catalogue {
             by_refund,
             by_release,
             boosts,
+            campaigns,
             max_late_days,
         })
     }
@@ -183,6 +191,13 @@ impl Catalogue {
     /// An event type of the employer.
     pub fn event_type(&self, id: EventTypeId) -> Option<&EventKind> {
         self.event_types.get(&id)
+    }
+
+    /// Whether events of a type are nobody's business but the member's.
+    pub fn is_sensitive(&self, event_type: &str) -> bool {
+        self.event_types
+            .values()
+            .any(|kind| kind.key == event_type && kind.sensitive)
     }
 
     /// The incentives of programs beyond their draft of which a version may match an event of this type with these properties, of

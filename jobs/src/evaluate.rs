@@ -5,6 +5,7 @@
 //! one incentive cannot judge comes back for that incentive alone, and after [`MAX_ATTEMPTS`] tries it stands among the dead with
 //! its reason; an event that the database itself refuses is found by taking the batch event by event.
 
+mod news;
 mod open;
 
 use chrono::{DateTime, Utc};
@@ -155,6 +156,7 @@ async fn evaluate(
     };
     let mut judged = judge::judge(connection, &opened.cases, &mut budgets, now).await?;
     judged.refunds = std::mem::take(&mut opened.refunds);
+    news::tell_of(&mut judged.earned, &employers, events);
     if !employers.lock(connection, judged.employers()).await? {
         return Ok(None);
     }
@@ -172,6 +174,7 @@ async fn evaluate(
         }
     }
     keep(context, connection, &employers, events, &opened.counting).await?;
+    opened.news.write(connection, &employers).await?;
     try_later(connection, opened.failed, now).await?;
     // Takes the feed positions, so nothing comes between it and the commit.
     record::record(connection, &context.ids, &employers, judged, budgets, now)

@@ -306,6 +306,8 @@ impl<'a> Basis<'a> {
                 title: title(achievement, &self.case.compiled.incentive),
                 is_hidden: achievement.is_none(),
                 why: self.why(*number, award),
+                completed_by: self.completed_by(*number, award),
+                occasion: None,
                 award: award.clone(),
             })
         });
@@ -327,6 +329,18 @@ impl<'a> Basis<'a> {
         let editions = self.case.compiled.editions();
         let progress = self.verdict.progress.as_deref();
         rules::explain(&editions, number, progress, &self.evidence, award.completion).ok()
+    }
+
+    /// The source and the id of the last event that an award rests on, where a message is to tell of it.
+    fn completed_by(&self, number: i32, award: &Award) -> Option<(String, String)> {
+        let ready = self.case.compiled.ready(number)?;
+        if ready.outcomes.messages.is_empty() {
+            return None;
+        }
+        let places = self.grounds(number, award)?.places.into_iter();
+        let rows = places.filter_map(|place| self.rows.get(place).copied());
+        let last = rows.max_by_key(|row| row.occurred_at)?;
+        Some((last.source.clone(), last.event_id.clone()))
     }
 
     /// The first event that an award rests on.

@@ -3,6 +3,7 @@
 //! ```text
 //! wake or sweep ─▶ worker ─┬▶ evaluate: claim a batch of events ──────┐
 //!                          ├▶ retract: claim a batch of retractions ──┴▶ judge: progress, rules (pure) ─▶ record ─▶ commit ─▶ wake the feeds
+//!                          ├▶ messages: decide what members are written, and send it
 //!                          ├▶ deliver: call the partners' webhook endpoints
 //!                          ├▶ backfill: tell a partner what was achieved before it was granted the program
 //!                          ├▶ expire: book what has come due by the passing of time alone
@@ -34,6 +35,7 @@ pub mod expire;
 pub mod export;
 pub mod judge;
 pub mod levels;
+pub mod message;
 pub mod metrics;
 pub mod moment;
 pub mod outcome;
@@ -73,6 +75,14 @@ pub struct Context {
     pub catalogues: Arc<catalogue::Catalogues>,
     /// What is called outside, and how patiently.
     pub outbound: deliver::Outbound,
+    /// Where mail goes.
+    pub mailer: deliver::mail::Mailer,
+    /// What the employers' own servers have written for mail a moment ago.
+    pub contents: deliver::content::Contents,
+    /// Whether the mail server is left alone for a while.
+    pub gate: message::Gate,
+    /// Where members reach this installation, without a slash at the end: for the links in messages.
+    pub public_url: Arc<str>,
     /// How long entries of feeds are kept.
     pub feed_retention: TimeDelta,
 }
@@ -88,6 +98,10 @@ impl Context {
             metrics: metrics::Metrics::default(),
             catalogues: Arc::default(),
             outbound: deliver::Outbound::default(),
+            mailer: deliver::mail::Mailer::nowhere(),
+            contents: deliver::content::Contents::default(),
+            gate: message::Gate::default(),
+            public_url: Arc::from(""),
             feed_retention: purge::FEED_RETENTION,
         }
     }

@@ -7,6 +7,7 @@
 //! - an event that waits for a paused program, when it has become too late meanwhile (it is counted as refused);
 //! - a kept event, when its type's `retention` is over;
 //! - a delivery, 30 days after it was made, and what was promised to a webhook endpoint that was deleted;
+//! - a message to a member, 396 days after it was settled;
 //! - a retraction, when no event that it names can come any more;
 //! - an entry of a feed, when it is older than `feed_retention`, the oldest first;
 //! - of progress what no later event can change, and all of it where nothing is left that could matter.
@@ -18,8 +19,8 @@ use entity::id::{EmployerId, PartnerId};
 use entity::page::Page;
 use entity::progress::{self, Progress};
 use entity::{
-    contribution, dead_event, delivery, earning, employer, event, kept_event, receipt, refusal, retraction,
-    signing_key, webhook_endpoint,
+    contribution, dead_event, delivery, earning, employer, event, kept_event, message, receipt, refusal,
+    retraction, signing_key, webhook_endpoint,
 };
 use sea_orm::DbErr;
 
@@ -36,6 +37,8 @@ const PROGRESS_BATCH: u64 = 1_000;
 const REFUSALS_KEPT_DAYS: u64 = 396;
 /// What was delivered can be looked at for a month.
 const DELIVERIES_KEPT_DAYS: i64 = 30;
+/// Messages are kept for a year and a month, so that a year can be compared with the one before.
+const MESSAGES_KEPT_DAYS: i64 = 396;
 /// Employers looked at together.
 const EMPLOYERS: u64 = 100;
 
@@ -50,6 +53,7 @@ pub async fn run(context: &Context) -> Result<(), DbErr> {
     let kept = Step::KeptEvents.repeat(context, now).await?;
     let retractions = Step::Retractions.repeat(context, now).await?;
     let deliveries = Step::Deliveries.repeat(context, now).await?;
+    let messages = Step::Messages.repeat(context, now).await?;
     let Gone {
         contributions,
         dead,
@@ -75,6 +79,7 @@ pub async fn run(context: &Context) -> Result<(), DbErr> {
         entries,
         keys,
         deliveries,
+        messages,
         endpoints,
     ];
     if forgotten.iter().any(|count| *count > 0) {
@@ -89,6 +94,7 @@ pub async fn run(context: &Context) -> Result<(), DbErr> {
             entries,
             keys,
             deliveries,
+            messages,
             endpoints,
             "purged what has served its time"
         );
@@ -103,6 +109,7 @@ enum Step {
     KeptEvents,
     Retractions,
     Deliveries,
+    Messages,
     Contributions(EmployerId, NaiveDate),
     Earnings(EmployerId, NaiveDate),
     Refunds(EmployerId, NaiveDate),
@@ -123,13 +130,9 @@ impl Step {
                 Self::KeptEvents => kept_event::purge(&*txn, now, BATCH).await?,
                 Self::Retractions => retraction::purge(&*txn, now, BATCH).await?,
                 Self::Deliveries => {
-                    let kept = TimeDelta::days(DELIVERIES_KEPT_DAYS);
-                    let before = now
-                        .instant()
-                        .checked_sub_signed(kept)
-                        .unwrap_or(DateTime::UNIX_EPOCH);
-                    delivery::purge(&*txn, before.into(), BATCH).await?
+                    delivery::purge(&*txn, days_before(now, DELIVERIES_KEPT_DAYS), BATCH).await?
                 }
+                Self::Messages => message::purge(&*txn, days_before(now, MESSAGES_KEPT_DAYS), BATCH).await?,
                 Self::Contributions(employer, horizon) => {
                     contribution::purge(&*txn, employer, horizon, BATCH).await?
                 }
@@ -152,6 +155,11 @@ impl Step {
             }
         }
     }
+}
+
+fn days_before(now: Timestamp, days: i64) -> Timestamp {
+    let before = now.instant().checked_sub_signed(TimeDelta::days(days));
+    before.unwrap_or(DateTime::UNIX_EPOCH).into()
 }
 
 /// Deletes what the feeds keep no longer.

@@ -5,13 +5,15 @@
 
 mod derive;
 pub mod gifts;
+mod messages;
 pub(crate) mod points;
 mod tell;
 
 pub use derive::{Stand, standing_of};
+pub(crate) use messages::blank;
 pub(crate) use tell::tell_late;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use entity::achievement::{self, AchievementStatus, Revoked};
@@ -47,6 +49,19 @@ pub struct Earned {
     pub award: Award,
     /// What it rests on, as it is stored.
     pub why: Option<String>,
+    /// The source and the id of the last event that it rests on, where a message is to tell of it.
+    pub completed_by: Option<(String, String)>,
+    /// That event, where it is at hand.
+    pub occasion: Option<Occasion>,
+}
+
+/// The event behind a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occasion {
+    /// The key of its type.
+    pub event_type: String,
+    /// Its properties, a JSON object.
+    pub properties: String,
 }
 
 /// An achievement that no longer holds.
@@ -96,6 +111,8 @@ struct Written {
     earned: Vec<achievement::Model>,
     /// Achievements that were revoked.
     revoked: Vec<achievement::Model>,
+    /// The events behind those that are new, where a message is to tell of them.
+    occasions: HashMap<AchievementId, Occasion>,
 }
 
 /// What was recorded, for whoever goes on after the commit.
@@ -107,6 +124,8 @@ pub struct Recorded {
     pub earned: usize,
     /// How many achievements were revoked.
     pub revoked: usize,
+    /// How many messages are to be decided.
+    pub messages: usize,
 }
 
 const ACHIEVEMENTS: Count = Count::new(
@@ -125,6 +144,9 @@ impl Recorded {
             .count(&ACHIEVEMENTS, [("change", "revoked")], self.revoked);
         if !self.partners.is_empty() {
             context.wakes.feeds(self.partners);
+        }
+        if self.messages > 0 {
+            context.wakes.messages();
         }
     }
 }
@@ -161,10 +183,12 @@ pub async fn record(
         built_on.clear();
         all.earned.append(&mut round.earned);
         all.revoked.append(&mut round.revoked);
+        all.occasions.extend(round.occasions.drain());
         round = write(connection, ids, employers, earned, lost, now).await?;
     }
     budgets.write(connection).await?;
     points::follow(connection, ids, employers, (&counted, &refunds), &all, now).await?;
+    let messages = messages::follow(connection, ids, employers, &all, now).await?;
     // All that is to be told goes into one append: the positions of the feeds are taken last, and once.
     let mut entries = give(connection, ids, employers, &all, now).await?;
     entries.extend(tell::tell(connection, ids, employers, &all, now).await?);
@@ -176,6 +200,7 @@ pub async fn record(
         partners: partners.into_iter().collect(),
         earned: all.earned.len(),
         revoked: all.revoked.len(),
+        messages,
     })
 }
 
@@ -234,10 +259,14 @@ async fn write(
         written.revoked = rows.filter(|row| gone.contains(&row.id)).collect();
     }
     if !earned.is_empty() {
-        let rows: Vec<achievement::Model> = earned
-            .into_iter()
-            .map(|earned| row(earned, ids.next(), now))
-            .collect();
+        let mut rows = Vec::with_capacity(earned.len());
+        for mut earned in earned {
+            let id = ids.next();
+            if let Some(occasion) = earned.occasion.take() {
+                written.occasions.insert(id, occasion);
+            }
+            rows.push(row(earned, id, now));
+        }
         let fresh: HashSet<AchievementId> = achievement::insert_new(connection, &rows)
             .await?
             .into_iter()

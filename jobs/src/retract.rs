@@ -13,7 +13,7 @@ use entity::earning::refund;
 use entity::id::{EmployerId, MemberId};
 use entity::receipt::{self, Identity};
 use entity::retraction::{self, Retraction, State};
-use entity::{contribution, db, kept_event, member};
+use entity::{campaign_mark, contribution, db, kept_event, member};
 use sea_orm::{ConnectionTrait, DbErr};
 use tokio_util::sync::CancellationToken;
 
@@ -138,6 +138,11 @@ async fn apply(
         .collect();
     // What still waits to be evaluated counts for nothing when its turn comes; a copy that was kept goes now.
     kept_event::delete(connection, &events).await?;
+    let marked: Vec<(MemberId, Identity)> = found
+        .iter()
+        .filter_map(|identity| Some((*known.get(identity)?, identity.clone())))
+        .collect();
+    campaign_mark::take_back(connection, &marked).await?;
     let mut cases = Cases::new();
     for row in contribution::list_of_events(connection, &events).await? {
         let Some(catalogue) = employers.get(row.employer_id) else {

@@ -21,6 +21,8 @@ const CHANNEL: &str = "plaudit_wake";
 const EVENTS: &str = "events";
 /// What is sent when there is something to do before its hour; anything else is the id of a partner whose feed has grown.
 const HOUSEKEEPING: &str = "housekeeping";
+/// What is sent when there are messages to decide.
+const MESSAGES: &str = "messages";
 /// Payloads of NOTIFY end at 8,000 bytes; a partner's id takes 31 with its comma.
 const PARTNERS_PER_MESSAGE: usize = 200;
 /// How long to wait before connecting again when listening has failed.
@@ -37,6 +39,7 @@ struct Inner {
     events: watch::Sender<u64>,
     housekeeping: watch::Sender<u64>,
     deliveries: watch::Sender<u64>,
+    messages: watch::Sender<u64>,
     feeds: Mutex<HashMap<PartnerId, watch::Sender<u64>>>,
     outbound: mpsc::UnboundedSender<News>,
     /// Taken by the relay when it starts; without a relay, what is sent to other processes goes nowhere.
@@ -48,6 +51,7 @@ struct Inner {
 enum News {
     Events,
     Housekeeping,
+    Messages,
     Feeds(Vec<PartnerId>),
 }
 
@@ -59,6 +63,7 @@ impl Wakes {
             events: watch::channel(0).0,
             housekeeping: watch::channel(0).0,
             deliveries: watch::channel(0).0,
+            messages: watch::channel(0).0,
             feeds: Mutex::default(),
             outbound,
             relay: Mutex::new(relayed.then_some(relay)),
@@ -82,6 +87,12 @@ impl Wakes {
         self.send(News::Housekeeping);
     }
 
+    /// There are messages to decide.
+    pub fn messages(&self) {
+        bump(&self.inner.messages);
+        self.send(News::Messages);
+    }
+
     /// These partners' feeds have grown, or something of them is to be delivered anew.
     pub fn feeds(&self, partners: Vec<PartnerId>) {
         self.feeds_here(&partners);
@@ -96,6 +107,11 @@ impl Wakes {
     /// Changes whenever there may be something to do before its hour.
     pub fn watch_housekeeping(&self) -> watch::Receiver<u64> {
         self.inner.housekeeping.subscribe()
+    }
+
+    /// Changes whenever there may be messages to decide.
+    pub fn watch_messages(&self) -> watch::Receiver<u64> {
+        self.inner.messages.subscribe()
     }
 
     /// Changes whenever any feed may have grown, and with it what is to be delivered.
@@ -129,6 +145,7 @@ impl Wakes {
         bump(&self.inner.events);
         bump(&self.inner.housekeeping);
         bump(&self.inner.deliveries);
+        bump(&self.inner.messages);
         self.lock_feeds().values().for_each(bump);
     }
 
@@ -169,7 +186,7 @@ async fn send(db: &Db, mut news: mpsc::UnboundedReceiver<News>, shutdown: &Cance
             first = news.recv() => first,
         };
         let Some(first) = first else { return };
-        let (mut events, mut housekeeping) = (false, false);
+        let (mut events, mut housekeeping, mut to_decide) = (false, false, false);
         let mut partners = BTreeSet::new();
         let mut next = Some(first);
         // Everything that has come since the last message goes into one.
@@ -177,16 +194,21 @@ async fn send(db: &Db, mut news: mpsc::UnboundedReceiver<News>, shutdown: &Cance
             match item {
                 News::Events => events = true,
                 News::Housekeeping => housekeeping = true,
+                News::Messages => to_decide = true,
                 News::Feeds(more) => partners.extend(more),
             }
             next = news.try_recv().ok();
         }
         let partners: Vec<String> = partners.iter().map(ToString::to_string).collect();
-        let messages = [(events, EVENTS), (housekeeping, HOUSEKEEPING)]
-            .into_iter()
-            .filter(|(is_news, _)| *is_news)
-            .map(|(_, message)| message.to_owned())
-            .chain(partners.chunks(PARTNERS_PER_MESSAGE).map(|chunk| chunk.join(",")));
+        let messages = [
+            (events, EVENTS),
+            (housekeeping, HOUSEKEEPING),
+            (to_decide, MESSAGES),
+        ]
+        .into_iter()
+        .filter(|(is_news, _)| *is_news)
+        .map(|(_, message)| message.to_owned())
+        .chain(partners.chunks(PARTNERS_PER_MESSAGE).map(|chunk| chunk.join(",")));
         for message in messages {
             if let Err(error) = notify(db, &message).await {
                 tracing::debug!(error = %error, "a wake-up was not sent; the sweeps will find the news");
@@ -238,6 +260,7 @@ fn hear(wakes: &Wakes, payload: &str) {
     match payload {
         EVENTS => bump(&wakes.inner.events),
         HOUSEKEEPING => bump(&wakes.inner.housekeeping),
+        MESSAGES => bump(&wakes.inner.messages),
         partners => {
             let partners: Vec<PartnerId> = partners.split(',').filter_map(|id| id.parse().ok()).collect();
             wakes.feeds_here(&partners);

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::queue::{Nudge, nudges};
 use crate::supervise::{self, Health};
-use crate::{Context, backfill, deliver, evaluate, expire, purge, retract};
+use crate::{Context, backfill, deliver, evaluate, expire, message, purge, retract};
 
 /// The longest that a lost wake-up can delay an evaluation.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -69,6 +69,19 @@ pub async fn run(context: Context, evaluators: usize, health: Health, shutdown: 
         health.clone(),
         shutdown.clone(),
         deliver,
+    ));
+    let (woken, writing, stop) = (context.wakes.watch_messages(), context.clone(), shutdown.clone());
+    let messages: Work = Arc::new(move || {
+        let (context, stop) = (writing.clone(), stop.clone());
+        async move { message::drain(&context, &stop).await }.boxed()
+    });
+    duties.spawn(duty(
+        "messages".to_owned(),
+        woken,
+        SWEEP_EVERY,
+        health.clone(),
+        shutdown.clone(),
+        messages,
     ));
     let (woken, expiring) = (context.wakes.watch_housekeeping(), context.clone());
     let expire: Work = Arc::new(move || {

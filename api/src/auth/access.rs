@@ -172,7 +172,7 @@ operations! {
     PreviewCampaign = "Query.previewCampaign": [ProgramsWrite, Operator];
     ReadCampaign = "Query.campaign": [ProgramsRead, Operator];
     ListCampaigns = "Query.campaigns": [ProgramsRead, Operator];
-    ReadCampaignFunnel = "Campaign.funnel": [ProgramsRead, ReportsRead, Operator];
+    ReadCampaignFunnel = "Campaign.funnel": [ProgramsRead, Operator];
     ReadMemberMessages = "Member.messages": [MembersRead, MemberSelf, MemberAny];
     ListUnknownMessages = "Query.unknownMessages": [MembersRead, MemberAny];
     ResendMessage = "Mutation.resendMessage": [MembersWrite, Operator];

@@ -21,6 +21,7 @@ use entity::db::Db;
 use entity::id::Ids;
 use entity::{employer, partner};
 use jobs::deliver::Outbound;
+use jobs::deliver::mail::Mailer;
 use serde_json::{Value, json};
 
 use super::{print, serve};
@@ -40,7 +41,7 @@ pub async fn demo(arguments: &DemoArguments) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("there is no room for a throw-away database")?;
     let listener = serve::listen(arguments.listen).await?;
     let address = listener.local_addr()?;
-    let app = start(&folder.path().join("demo.db"), address).await?;
+    let app = start(folder.path(), address).await?;
     app.start_workers();
     let ended = serve::told_to_end()?;
     let (finish, finished) = tokio::sync::oneshot::channel::<()>();
@@ -64,8 +65,8 @@ pub async fn demo(arguments: &DemoArguments) -> anyhow::Result<()> {
     served
 }
 
-async fn start(file: &std::path::Path, address: SocketAddr) -> anyhow::Result<Arc<App>> {
-    let db = Db::open(&format!("sqlite://{}?mode=rwc", file.display()))
+async fn start(folder: &std::path::Path, address: SocketAddr) -> anyhow::Result<Arc<App>> {
+    let db = Db::open(&format!("sqlite://{}?mode=rwc", folder.join("demo.db").display()))
         .await
         .context("the database cannot be made")?;
     migration::migrate(db.read())
@@ -81,6 +82,7 @@ async fn start(file: &std::path::Path, address: SocketAddr) -> anyhow::Result<Ar
         rate: Rate::default(),
         dev: true,
         outbound: Outbound::default(),
+        mailer: Mailer::folder(folder.join("mail")),
         feed_retention: jobs::purge::FEED_RETENTION,
     };
     App::start(parts)
@@ -90,7 +92,8 @@ async fn start(file: &std::path::Path, address: SocketAddr) -> anyhow::Result<Ar
 
 async fn show(app: &Arc<App>, address: SocketAddr, once: bool) -> anyhow::Result<()> {
     print("\nPlaudit demo: an event becomes an achievement that a partner sees.");
-    print("A throw-away SQLite file, a real server, real clients. Nothing of it stays.\n");
+    print("A throw-away SQLite file, a real server, real clients. Nothing of it stays.");
+    print(&format!("Mail would go to {}, a file each.\n", app.jobs.mailer));
     let operator = token(app, Party::Operator, "operator")?;
     let api = Api::new(address)?;
     let clients = set_up(&api, &operator).await?;

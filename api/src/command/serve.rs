@@ -23,6 +23,7 @@ pub async fn serve(settings: &Settings, arguments: &ServeArguments) -> anyhow::R
     let listener = listen(arguments.listen).await?;
     let app = super::start(settings, arguments.dev).await?;
     watch(settings, &app).await?;
+    say_where_mail_goes(&app);
     if !arguments.no_workers {
         app.start_workers();
     }
@@ -35,10 +36,21 @@ pub async fn work(settings: &Settings) -> anyhow::Result<()> {
     let ended = told_to_end()?;
     let app = super::start(settings, false).await?;
     watch(settings, &app).await?;
+    say_where_mail_goes(&app);
     app.start_workers();
     tracing::info!("working");
     ended.await;
     stop(app).await
+}
+
+/// Says where mail goes, and nothing of how it gets there.
+fn say_where_mail_goes(app: &App) {
+    let mailer = &app.jobs.mailer;
+    if mailer.goes_nowhere() {
+        tracing::info!("mail goes nowhere and waits: neither a server nor a folder is set");
+    } else {
+        tracing::info!(to = %mailer, "mail is sent");
+    }
 }
 
 /// Serves `/metrics` where the settings say so, until the process ends.

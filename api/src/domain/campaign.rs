@@ -310,7 +310,7 @@ async fn settle(
     campaign::update(&*txn, campaign.clone()).await?;
     txn.commit(app, Some(owner), What::changed(before, &campaign))
         .await?;
-    app.wakes.housekeeping();
+    app.wakes.messages();
     Ok(campaign)
 }
 

@@ -85,7 +85,7 @@ pub async fn resend(
         return Err(not_unknown());
     }
     txn.commit(app, Some(&employer), resent(&row, &campaign)).await?;
-    app.wakes.housekeeping();
+    app.wakes.messages();
     Ok(id)
 }
 

@@ -109,6 +109,7 @@ impl TestApp {
             rate: Rate::default(),
             dev: false,
             outbound,
+            mailer: jobs::deliver::mail::Mailer::nowhere(),
             feed_retention: jobs::purge::FEED_RETENTION,
         };
         let app = App::start(parts).await.unwrap();

@@ -12,6 +12,7 @@ use super::timing::Cap;
 use crate::rules::calendar;
 
 /// What is known of the member when a message to it is decided.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Clone, Copy)]
 pub struct Person {
     /// Whether it was erased.

@@ -17,6 +17,7 @@ use entity::{member, retraction};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::Value;
 
+use super::news::News;
 use crate::catalogue::{Catalogue, Compiled, Employers};
 use crate::judge::{Case, Cases, Happening, Refunds};
 
@@ -30,6 +31,8 @@ pub(super) struct Opened<'a> {
     pub held: Vec<Event>,
     /// What the events say of orders that points were given for, or will be.
     pub refunds: Refunds,
+    /// What the events are to campaigns and their members.
+    pub news: News,
     /// The places of the events that count, as far as anything wants them: those that were not retracted before they came.
     pub counting: Vec<usize>,
 }
@@ -96,6 +99,7 @@ pub(super) fn open<'a>(
         failed: Vec::new(),
         held: Vec::new(),
         refunds: Refunds::default(),
+        news: News::default(),
         counting: Vec::new(),
     };
     for (index, event) in events.iter().enumerate() {
@@ -152,6 +156,11 @@ impl<'a> Opened<'a> {
             time_zone: &event.time_zone,
             properties: &read.properties,
         };
+        // An event that is evaluated once more for one incentive alone was news the first time.
+        if event.only_incentive_id.is_none() {
+            let values = (&read.properties, attributes);
+            self.news.note(catalogue, event, &kind.key, values);
+        }
         for compiled in catalogue.matching(&kind.key, &read.properties, attributes) {
             let incentive = compiled.incentive.id;
             if event.only_incentive_id.is_some_and(|only| only != incentive) {

@@ -259,6 +259,8 @@ impl Found<'_> {
             member: self.key.1,
             title: title(achievement, &self.compiled.incentive),
             is_hidden: achievement.is_none(),
+            completed_by: None,
+            occasion: None,
             award,
             why,
         })

@@ -20,6 +20,11 @@ impl Pattern {
         &self.0.event_type
     }
 
+    /// Whether every event of the type matches.
+    pub fn is_unconditional(&self) -> bool {
+        self.0.conditions.is_empty()
+    }
+
     /// Whether an event of this type with these properties, of a member with these attributes, matches.
     pub fn matches(&self, event_type: &str, properties: &Value, attributes: &Value) -> bool {
         self.0.matches(event_type, properties, attributes)

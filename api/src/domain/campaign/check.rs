@@ -103,9 +103,10 @@ pub(super) async fn triggers(
         if validate::has_nul(&stored(trigger)?) {
             faults.push(Fault::invalid(path, "no text has a zero character"));
         }
-        if find(&trigger.event_type).is_some_and(|event_type| event_type.sensitive) {
-            // Whoever sees to whom a campaign goes, or for whom it ends, would know of whom the event is.
-            let message = "a sensitive event type can start a campaign by an incentive alone, and end none";
+        let is_sensitive = find(&trigger.event_type).is_some_and(|event_type| event_type.sensitive);
+        if is_sensitive && path == ["until"] {
+            // Whoever sees for whom a campaign has ended would know of whom the event is.
+            let message = "a sensitive event type ends no campaign: administrators would see for whom";
             faults.push(Fault::invalid(&["eventType"], message).under(path));
         }
     }

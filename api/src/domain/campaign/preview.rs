@@ -1,15 +1,17 @@
 //! How a message would look.
 
-use entity::campaign::{self, Model};
-use jobs::campaign::wording::{Wording, wording};
-use jobs::deliver::content::Content;
+use entity::campaign::Model;
+use entity::employer;
+use entity::id::EmployerId;
+use jobs::campaign::Campaign;
+use jobs::campaign::compose::{Occasion, Words, compose};
 use serde_json::{Map, Value, json};
 
 use super::check;
 use crate::app::App;
 use crate::auth::access;
 use crate::auth::viewer::Permit;
-use crate::domain::{Fault, Outcome, require_none, tenant};
+use crate::domain::{Error, Fault, Outcome, require_none, tenant};
 
 /// What is to be looked at.
 #[derive(Debug, Clone)]
@@ -33,7 +35,7 @@ pub struct Preview {
 }
 
 /// Fills in templates with a sample; nothing is written, nobody is asked, and no member is looked at.
-pub async fn preview(app: &App, permit: Permit<access::PreviewCampaign>, input: Preview) -> Outcome<Wording> {
+pub async fn preview(app: &App, permit: Permit<access::PreviewCampaign>, input: Preview) -> Outcome<Words> {
     let db = app.db.read();
     let employer = tenant::resolve(db, permit.viewer(), input.employer.as_deref()).await?;
     let base = match &input.campaign {
@@ -70,47 +72,55 @@ pub async fn preview(app: &App, permit: Permit<access::PreviewCampaign>, input: 
     let neutral = draft.neutral_subject.as_deref();
     check::templates((&draft.subject, &draft.body_text, html), neutral, &mut faults);
     require_none(faults)?;
-    let values = values(app, &draft, &employer.name, input.sample)?;
-    let shown = wording(
-        &draft,
-        &employer.name,
-        &values,
-        &Content::default(),
-        input.sensitive,
-    );
-    shown.map_err(|fault| Fault::invalid(&["sample"], fault).into())
+    let url = (!draft.transactional).then(|| sample_url(app));
+    let values = values(&draft, &employer, input.sample, url.as_deref())?;
+    let campaign = Campaign::read(draft).map_err(|_| Error::Internal("a campaign cannot be read"))?;
+    let occasion = Occasion {
+        values: &values,
+        content: None,
+        is_sensitive: input.sensitive,
+        employer: &employer.name,
+        unsubscribe_url: url.as_deref(),
+    };
+    compose(&campaign, &occasion).map_err(|fault| Fault::invalid(&["sample"], fault).into())
+}
+
+/// An address as those at which members unsubscribe, which leads nowhere.
+fn sample_url(app: &App) -> String {
+    format!("{}/unsubscribe/sample", app.jobs.public_url)
 }
 
 /// What the templates are filled in with: of the sample, or what stands in for it.
-fn values(app: &App, draft: &Model, employer_name: &str, sample: Option<Value>) -> Outcome<Value> {
-    let given = match sample {
+fn values(
+    draft: &Model,
+    employer: &employer::Model,
+    sample: Option<Value>,
+    unsubscribe_url: Option<&str>,
+) -> Outcome<Value> {
+    let mut given = match sample {
         None => Map::new(),
         Some(Value::Object(given)) => given,
         Some(_) => return Err(Fault::invalid(&["sample"], "a JSON object").into()),
     };
-    let mut values = json!({
-        "member": {"ref": "ada", "locale": "en", "attributes": {}},
-        "event": {"type": "order.completed", "properties": {}},
-        "achievement": {"title": "An achievement", "earnedOn": "2030-01-31"},
+    let mut part = |name: &str, otherwise: Value| given.remove(name).unwrap_or(otherwise);
+    let values = json!({
+        "member": part("member", json!({"externalId": "ada", "locale": "en", "attributes": {}})),
+        "event": part("event", json!({"type": "order.completed", "properties": {}})),
+        "achievement": part("achievement", json!({"title": "An achievement", "earnedOn": "2030-01-31", "ordinal": 1})),
+        "employer": {"key": employer.key, "name": employer.name},
+        "campaign": {"key": draft.key, "name": draft.name},
+        "unsubscribeUrl": unsubscribe_url,
     });
-    for (name, value) in given {
-        match values.get_mut(&name) {
-            Some(place) => *place = value,
-            None => {
-                let message = "a sample has `member`, `event` and `achievement`";
-                return Err(Fault::invalid(&["sample", &name], message).into());
-            }
-        }
+    if given.is_empty() {
+        Ok(values)
+    } else {
+        let message = "a sample has `member`, `event` and `achievement`, and nothing else";
+        Err(Fault::invalid(&["sample"], message).into())
     }
-    values["employer"] = json!({"name": employer_name});
-    values["campaign"] = json!({"key": draft.key, "name": draft.name});
-    let issuer = &app.verifier.authority().issuer;
-    values["unsubscribeUrl"] = json!(format!("{}/unsubscribe/sample", issuer.trim_end_matches('/')));
-    Ok(values)
 }
 
 /// A campaign of which nothing is said.
-fn blank(app: &App, employer: entity::id::EmployerId) -> campaign::Model {
+fn blank(app: &App, employer: EmployerId) -> Model {
     Model {
         employer_id: employer,
         id: app.ids.next(),

@@ -311,7 +311,7 @@ impl Campaign {
         self.0.archived_at.map(Into::into)
     }
 
-    /// How its messages stand, in counts. Scope: `programs:read`, `reports:read` or `operator`.
+    /// How its messages stand, in counts. Scope: `programs:read` or `operator`.
     #[graphql(guard = "Requires::<access::ReadCampaignFunnel>::new()")]
     async fn funnel(&self, context: &Context<'_>) -> Result<CampaignFunnel, ApiError> {
         let funnel = funnel::read(app(context)?, permit(context)?, &self.0).await?;

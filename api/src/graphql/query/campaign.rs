@@ -28,8 +28,8 @@ pub struct PreviewCampaignInput {
     text: Option<String>,
     /// The template of the HTML.
     html: Option<String>,
-    /// What the templates are filled in with: a JSON object with any of `member` (`ref`, `locale`, `attributes`), `event` (`type`,
-    /// `properties`) and `achievement` (`title`, `earnedOn`). What is left out is made up.
+    /// What the templates are filled in with: a JSON object with any of `member` (`externalId`, `locale`, `attributes`), `event` (`type`,
+    /// `properties`) and `achievement` (`title`, `earnedOn`, `ordinal`). What is left out is made up.
     sample: Option<Json>,
     /// As if something sensitive had brought the message about.
     #[graphql(default_with = "Some(false)")]

@@ -16,12 +16,17 @@ use super::until::{SOON, eventually};
 const SETTINGS: &[&str] = &[
     "PLAUDIT_ALLOW_PRIVATE_NETWORKS",
     "PLAUDIT_DATABASE_URL",
+    "PLAUDIT_DKIM_KEY_FILE",
+    "PLAUDIT_DKIM_SELECTOR",
     "PLAUDIT_LISTEN",
     "PLAUDIT_LOG",
     "PLAUDIT_LOG_FORMAT",
+    "PLAUDIT_MAIL_FOLDER",
+    "PLAUDIT_MAIL_FROM",
     "PLAUDIT_METRICS_ADDR",
     "PLAUDIT_PUBLIC_URL",
     "PLAUDIT_RETRY_SCALE",
+    "PLAUDIT_SMTP_URL",
 ];
 
 fn command(arguments: &[&str]) -> Command {

@@ -19,7 +19,7 @@ const TIME_TO_LIVE: TimeDelta = TimeDelta::days(1);
 const CONVERSION_WINDOW: TimeDelta = TimeDelta::days(7);
 
 /// A new campaign. Templates are in the language of Jinja: `{{ member.attributes.name }}`, `{% if %}`, `{% for %}`; of the values there are
-/// `member` (`ref`, `locale`, `attributes`), `event` (`type`, `properties`), `achievement` (`title`, `earnedOn`), `employer` (`name`),
+/// `member` (`externalId`, `locale`, `attributes`), `event` (`type`, `properties`), `achievement` (`title`, `earnedOn`, `ordinal`), `employer` (`key`, `name`),
 /// `campaign` (`key`, `name`) and `unsubscribeUrl`. What is not there is empty; in HTML values are escaped.
 #[derive(InputObject)]
 pub struct CreateCampaignInput {
@@ -53,7 +53,7 @@ pub struct CreateCampaignInput {
     cap: Option<MessageCapInput>,
     /// When nothing is sent; at any time unless given.
     quiet_hours: Option<QuietHoursInput>,
-    /// What it works towards: once that has happened, nothing more of it is sent to the member.
+    /// What it works towards: once that has happened, nothing more of it is sent to the member. Not of a sensitive event type.
     until: Option<TriggerInput>,
     /// How long after a message what it works towards counts as brought about by it, from PT1M to P90D.
     #[graphql(default_with = "Some(Duration(CONVERSION_WINDOW))")]
@@ -112,7 +112,7 @@ pub struct CampaignScheduleInput {
 /// The members to whom a schedule sends.
 #[derive(InputObject)]
 pub struct SegmentInput {
-    /// What they have done. Not of a sensitive event type.
+    /// What they have done.
     did: TriggerInput,
     /// How long ago at most, from PT1M to P90D.
     within: Duration,
