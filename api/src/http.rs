@@ -6,6 +6,7 @@ pub mod graphiql;
 pub mod graphql;
 pub mod health;
 pub mod limit;
+pub mod mail_events;
 pub mod metrics;
 pub mod oauth;
 pub mod plain;
@@ -15,6 +16,7 @@ pub mod sockets;
 pub mod stream;
 #[cfg(test)]
 mod toy;
+pub mod unsubscribe;
 pub mod websocket;
 
 use std::sync::{Arc, LazyLock};
@@ -70,6 +72,8 @@ pub fn router(app: &Arc<App>) -> Router {
         .merge(cloudevents::router(Arc::clone(app)))
         .merge(feed::router(Arc::clone(app)))
         .merge(points::router(Arc::clone(app)))
+        .merge(mail_events::router(Arc::clone(app)))
+        .merge(unsubscribe::router(Arc::clone(app)))
         .merge(health::router(Arc::clone(app)))
         .fallback({
             let ids = app.ids.clone();

@@ -209,6 +209,25 @@ pub async fn touch_catalogue(connection: &impl ConnectionTrait, id: EmployerId) 
     .map(|_| ())
 }
 
+/// Says how many messages of all campaigns a member gets at most in a period; none: any number. Whoever keeps the employer in memory is told
+/// as if its catalogue had changed.
+pub async fn set_message_cap(
+    connection: &impl ConnectionTrait,
+    id: EmployerId,
+    cap: Option<(i64, CapPeriod)>,
+) -> Result<(), DbErr> {
+    let (at_most, per) = cap.unzip();
+    Sql::on(connection, "UPDATE employer SET message_cap_at_most = ")
+        .bind(at_most)
+        .push(", message_cap_per = ")
+        .bind(per.map(|per| per.as_str().to_owned()))
+        .push(", catalogue_version = catalogue_version + 1 WHERE id = ")
+        .bind(id)
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
 /// Puts the clock of a sandbox forward; false when it is no sandbox, or its clock is as far ahead already. Whoever keeps the employer
 /// in memory is told as if its catalogue had changed.
 pub async fn set_clock_offset(

@@ -162,6 +162,24 @@ operations! {
     CancelRedemption = "Mutation.cancelRedemption": [FulfilmentWrite, RedemptionsWrite];
     ReadMemberRedemptions = "Member.redemptions": [PointsRead, MemberSelf, MemberAny];
 
+    // Campaigns, and what members are written.
+    CreateCampaign = "Mutation.createCampaign": [ProgramsWrite, Operator];
+    UpdateCampaign = "Mutation.updateCampaign": [ProgramsWrite, Operator];
+    PauseCampaign = "Mutation.pauseCampaign": [ProgramsWrite, Operator];
+    ResumeCampaign = "Mutation.resumeCampaign": [ProgramsWrite, Operator];
+    ArchiveCampaign = "Mutation.archiveCampaign": [ProgramsWrite, Operator];
+    SetMessageCap = "Mutation.setMessageCap": [ProgramsWrite, Operator];
+    PreviewCampaign = "Query.previewCampaign": [ProgramsWrite, Operator];
+    ReadCampaign = "Query.campaign": [ProgramsRead, Operator];
+    ListCampaigns = "Query.campaigns": [ProgramsRead, Operator];
+    ReadCampaignFunnel = "Campaign.funnel": [ProgramsRead, Operator];
+    ReadMemberMessages = "Member.messages": [MembersRead, MemberSelf, MemberAny];
+    ListUnknownMessages = "Query.unknownMessages": [MembersRead, MemberAny];
+    ResendMessage = "Mutation.resendMessage": [MembersWrite, Operator];
+    SuppressAddress = "Mutation.suppressAddress": [MembersWrite, Operator];
+    LiftSuppression = "Mutation.liftSuppression": [MembersWrite, Operator];
+    RecordMailEvents = "Mutation.recordMailEvents": [MailWrite, Operator];
+
     // Members and what they do.
     RegisterMembers = "Mutation.registerMembers": [MembersWrite, Operator];
     EraseMember = "Mutation.eraseMember": [MembersWrite, Operator];

@@ -40,6 +40,7 @@ scopes! {
     EventsWrite = "events:write": "Send and retract events.";
     FeedRead = "feed:read": "Read the partner's feed: by page, by subscription, as a digest and as an export.";
     FulfilmentWrite = "fulfilment:write": "Fulfil or cancel the redemptions that the partner fulfils.";
+    MailWrite = "mail:write": "Report bounces and complaints, so that nothing more is written to an address.";
     MemberAny = "member:any": "Everything of any member of the employer: for the mobile backend, which acts for them.";
     MemberSelf = "member:self": "Everything of the one member named in the token.";
     MembersRead = "members:read": "Read the members of the employer.";
@@ -65,6 +66,7 @@ impl Scope {
             Self::AchievementsRead
             | Self::AuditRead
             | Self::EventsWrite
+            | Self::MailWrite
             | Self::MemberAny
             | Self::MembersRead
             | Self::MembersWrite
@@ -231,7 +233,7 @@ mod tests {
     #[test]
     fn the_text_forms_are_the_pinned_ones_and_sorted() {
         let texts: Vec<&str> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
-        let pinned = "achievements:read audit:read events:write feed:read fulfilment:write member:any member:self members:read \
+        let pinned = "achievements:read audit:read events:write feed:read fulfilment:write mail:write member:any member:self members:read \
                       members:write operator points:read points:write programs:read programs:write redemptions:write \
                       reports:read webhooks:write";
         assert_eq!(texts.join(" "), pinned);
@@ -296,7 +298,7 @@ mod tests {
         );
         assert!(offered(ViewerKind::Member).is_empty());
         let employer = offered(ViewerKind::Employer);
-        assert_eq!(employer.iter().count(), 13);
+        assert_eq!(employer.iter().count(), 14);
         assert!(employer.contains(Scope::WebhooksWrite));
         assert!(!employer.contains(Scope::Operator) && !employer.contains(Scope::MemberSelf));
     }
@@ -323,7 +325,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_set_reads_back_from_its_text(bits in 1u32..(1 << 17)) {
+        fn a_set_reads_back_from_its_text(bits in 1u32..(1 << 18)) {
             let set: ScopeSet = Scope::ALL.iter().copied().filter(|scope| bits & scope.bit() != 0).collect();
             prop_assert_eq!(set.to_string().parse::<ScopeSet>(), Ok(set));
             prop_assert_eq!(set.iter().count(), bits.count_ones() as usize);

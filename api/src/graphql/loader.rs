@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_graphql::dataloader::{DataLoader, HashMapCache, Loader};
 use entity::db::Db;
-use entity::id::{AchievementId, EmployerId, IncentiveId, MemberId, ProgramId, RewardId};
-use entity::{achievement, incentive, member, program, reward};
+use entity::id::{AchievementId, CampaignId, EmployerId, IncentiveId, MemberId, ProgramId, RewardId};
+use entity::{achievement, campaign, incentive, member, program, reward};
 use sea_orm::DbErr;
 
 /// Reads by id, in sets. One a request: what it has read is forgotten with it.
@@ -68,6 +68,7 @@ macro_rules! loads {
 }
 
 loads!(AchievementId => achievement);
+loads!(CampaignId => campaign);
 loads!(IncentiveId => incentive);
 loads!(ProgramId => program);
 loads!(MemberId => member);

@@ -1,9 +1,11 @@
 //! Changing. A mutation takes one `input` and returns a payload whose fields are all nullable but `userErrors`.
 
 mod boost;
+mod campaign;
 mod employer;
 mod incentive;
 mod intake;
+mod mail;
 mod operator;
 mod people;
 mod points;
@@ -27,6 +29,8 @@ pub struct Mutation(
     program::ProgramMutation,
     incentive::IncentiveMutation,
     boost::BoostMutation,
+    campaign::CampaignMutation,
+    mail::MailMutation,
     intake::IntakeMutation,
     people::PeopleMutation,
     points::PointsMutation,

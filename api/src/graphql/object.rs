@@ -3,6 +3,7 @@
 pub mod achievement;
 pub mod audit;
 pub mod boost;
+pub mod campaign;
 pub mod client;
 pub mod dead_event;
 pub mod employer;
@@ -11,6 +12,7 @@ pub mod feed;
 pub mod incentive;
 pub mod level;
 pub mod member;
+pub mod message;
 pub mod partner;
 pub mod points;
 pub mod program;
@@ -26,6 +28,7 @@ use async_graphql::Interface;
 
 pub use achievement::Achievement;
 pub use audit::AuditEntry;
+pub use campaign::Campaign;
 pub use client::Client;
 pub use dead_event::DeadEvent;
 pub use employer::Employer;
@@ -33,6 +36,7 @@ pub use event_type::EventType;
 pub use feed::FeedEntry;
 pub use incentive::Incentive;
 pub use member::Member;
+pub use message::Message;
 pub use partner::Partner;
 pub use points::PointsEntry;
 pub use program::Program;
@@ -63,6 +67,10 @@ pub enum Node {
     Reward(Reward),
     /// A redemption.
     Redemption(Redemption),
+    /// A campaign.
+    Campaign(Campaign),
+    /// A message of a campaign to a member.
+    Message(Message),
     /// A line of a member's points.
     PointsEntry(PointsEntry),
     /// An entry of the partner's feed.

@@ -1,5 +1,6 @@
 //! Reading.
 
+mod campaign;
 mod feed;
 mod node;
 mod people;
@@ -17,6 +18,7 @@ pub struct Query(
     setup::SetupQuery,
     people::PeopleQuery,
     reward::RewardQuery,
+    campaign::CampaignQuery,
     feed::FeedQuery,
     feed::ActivityQuery,
     simulation::SimulationQuery,

@@ -104,6 +104,7 @@ fn door(path: &str) -> &'static str {
         "events" => "events",
         "oauth" | ".well-known" => "oauth",
         "livez" | "readyz" => "probes",
+        "unsubscribe" => "unsubscribe",
         "v1" => "v1",
         _ => "other",
     }
@@ -146,6 +147,7 @@ mod tests {
             ("/graphql", "graphql"),
             ("/v1/members/ada%40example.org/points", "v1"),
             ("/.well-known/jwks.json", "oauth"),
+            ("/unsubscribe/a.b.c", "unsubscribe"),
             ("/ada@example.org", "other"),
             ("", "other"),
         ] {

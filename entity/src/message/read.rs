@@ -54,18 +54,18 @@ pub async fn list_unknown(
     page::read(connection, select, Column::Id, page).await
 }
 
-/// How many messages of a campaign stand where, and why; with how many members, and how many of them have done what it works towards.
+/// How many messages of a campaign stand where, and why; of how many members, and how many of them have done what it works towards.
 #[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
 pub struct Standing {
-    /// Where they stand.
+    /// Where they stand: pending as long as they are not settled.
     pub state: MessageState,
     /// Why they were not sent.
     pub reason: Option<NotSent>,
     /// How many there are.
     pub messages: i64,
-    /// To how many members.
+    /// Of how many members.
     pub members: i64,
-    /// How many of these were followed by what the campaign works towards.
+    /// How many of these messages were followed by what the campaign works towards.
     pub converted: i64,
     /// Whether any was brought about by something sensitive.
     pub sensitive: bool,
@@ -82,11 +82,37 @@ pub async fn standing(
         "SELECT state, reason, count(*) AS messages, count(DISTINCT member_id) AS members, count(converted_at) AS converted, ",
     )
     .either("max(sensitive) AS sensitive", "bool_or(sensitive) AS sensitive")
-    .push(" FROM message WHERE employer_id = ")
+    .push(
+        " FROM (SELECT CASE WHEN due_at IS NULL THEN state ELSE 'PENDING' END AS state, reason, member_id, converted_at, sensitive
+         FROM message WHERE employer_id = ",
+    )
     .bind(employer)
     .push(" AND campaign_id = ")
     .bind(campaign)
-    .push(" GROUP BY state, reason ORDER BY state, reason")
+    .push(") AS standing GROUP BY state, reason ORDER BY state, reason")
     .all(connection)
     .await
+}
+
+/// Of how many different members there are messages of a campaign.
+pub async fn count_members(
+    connection: &impl ConnectionTrait,
+    employer: EmployerId,
+    campaign: CampaignId,
+) -> Result<i64, DbErr> {
+    let found: Option<Members> = Sql::on(
+        connection,
+        "SELECT count(DISTINCT member_id) AS members FROM message WHERE employer_id = ",
+    )
+    .bind(employer)
+    .push(" AND campaign_id = ")
+    .bind(campaign)
+    .one(connection)
+    .await?;
+    Ok(found.map_or(0, |found| found.members))
+}
+
+#[derive(FromQueryResult)]
+struct Members {
+    members: i64,
 }

@@ -3,8 +3,8 @@
 use aws_lc_rs::digest;
 use entity::clock::Timestamp;
 use entity::{
-    boost, client, employer, event_type, grant, incentive, level, partner, program, redemption, reward,
-    webhook_endpoint,
+    boost, campaign, client, employer, event_type, grant, incentive, level, partner, program, redemption,
+    reward, webhook_endpoint,
 };
 use serde_json::{Value, json};
 
@@ -25,6 +25,12 @@ fn maybe(at: Option<Timestamp>) -> Value {
     at.map_or(Value::Null, time)
 }
 
+/// Addresses that are called hold tokens at times: the log shows that one has changed, not what it is.
+fn url_digest(url: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, url.as_bytes());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl Noun for employer::Model {
     fn subject(&self) -> String {
         self.key.clone()
@@ -36,6 +42,7 @@ impl Noun for employer::Model {
             "minimumGroupSize": self.minimum_group_size, "sandbox": self.sandbox,
             "consentDefaults": {"partnerSharing": self.default_partner_sharing, "email": self.default_email},
             "clockAheadMicros": self.clock_offset_micros,
+            "messageCap": {"atMost": self.message_cap_at_most, "per": self.message_cap_per.map(|per| per.as_str())},
         })
     }
 }
@@ -60,15 +67,36 @@ impl Noun for EndpointOf<'_> {
 
     fn facts(&self) -> Value {
         let Self(employer, endpoint) = self;
-        // Addresses of webhooks hold tokens at times: the log shows that one has changed, not what it is.
-        let digest = digest::digest(&digest::SHA256, endpoint.url.as_bytes());
-        let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         json!({
             "partner": employer.is_none().then(|| endpoint.partner_id.to_string()), "employer": employer.map(|row| row.id.to_string()),
-            "urlSha256": hex, "description": endpoint.description,
+            "urlSha256": url_digest(&endpoint.url), "description": endpoint.description,
             "kinds": endpoint.kinds.as_deref().map(|kinds| kinds.split_whitespace().collect::<Vec<_>>()),
             "previousSecretUntil": maybe(endpoint.previous_secret_until), "parkedAt": maybe(endpoint.parked_at),
             "deletedAt": maybe(endpoint.deleted_at),
+        })
+    }
+}
+
+impl Noun for campaign::Model {
+    fn subject(&self) -> String {
+        self.key.clone()
+    }
+
+    fn facts(&self) -> Value {
+        json!({
+            "key": self.key, "name": self.name, "program": self.program_id.map(|id| id.to_string()), "version": self.version,
+            "subject": self.subject, "neutralSubject": self.neutral_subject, "text": self.body_text, "html": self.body_html,
+            "contentSource": self.content_url.as_deref().map(|url| json!({
+                "urlSha256": url_digest(url), "timeoutMillis": self.content_timeout_millis,
+            })),
+            "category": self.category, "transactional": self.transactional,
+            "cap": {
+                "atMost": self.cap_at_most, "per": self.cap_per.map(|per| per.as_str()), "over": self.cap_over.map(|over| over.as_str()),
+            },
+            "quietHours": {"from": self.quiet_from, "to": self.quiet_to}, "until": self.until,
+            "conversionSeconds": self.conversion_seconds, "heldOutPercent": self.held_out_percent,
+            "timeToLiveSeconds": self.time_to_live_seconds, "schedule": self.schedule, "segment": self.segment,
+            "pausedAt": maybe(self.paused_at), "archivedAt": maybe(self.archived_at),
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::domain;
 use crate::graphql::error::{ApiError, UserError, settle};
 use crate::graphql::object::Incentive;
 use crate::graphql::{app, permit};
-pub use input::{ConditionInput, CreateIncentiveInput};
+pub use input::{ConditionInput, CreateIncentiveInput, TriggerInput};
 use input::{PublishIncentiveInput, RetireIncentiveInput};
 
 /// What came of `createIncentive`.

@@ -5,6 +5,7 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::Days;
 use entity::{backfill, employer, event_type, grant, program, refusal};
 
+use super::campaign::EmployerMessageCap;
 use super::report::Report;
 use super::{AuditEntry, EventType, Member, Program};
 use crate::auth::access;
@@ -143,6 +144,11 @@ impl Employer {
             partner_sharing: self.0.default_partner_sharing,
             email: self.0.default_email,
         }
+    }
+
+    /// How many messages of all its campaigns a member gets at most, but for transactional ones; null: any number.
+    async fn message_cap(&self) -> Option<EmployerMessageCap> {
+        EmployerMessageCap::of(&self.0)
     }
 
     /// When it was created.

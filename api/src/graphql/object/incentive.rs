@@ -15,8 +15,8 @@ use crate::graphql::error::ApiError;
 use crate::graphql::scalar::{BigInt, DateTime};
 use crate::graphql::{app, permit};
 use outcome::Outcome;
-pub use structure::Condition;
-use structure::{Limit, Structure, Trigger};
+pub use structure::{Condition, Trigger};
+use structure::{Limit, Structure};
 
 /// How a condition compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]

@@ -7,7 +7,7 @@ use entity::{employer, kept_event, member};
 use super::level::MemberLevel;
 use super::points::PointsBalance;
 use super::sharing::{ConsentWord, SharedFact};
-use super::{Achievement, Incentive, PointsEntry, Redemption};
+use super::{Achievement, Incentive, Message, PointsEntry, Redemption};
 use crate::auth::access;
 use crate::auth::guard::Requires;
 use crate::domain;
@@ -137,6 +137,16 @@ impl Member {
         Json(self.0.attributes.clone())
     }
 
+    /// Whether the member has registered: always, unless events enrol the members of its employer.
+    async fn engaged(&self) -> bool {
+        self.0.engaged_at.is_some()
+    }
+
+    /// When the member registered; null: it is known from its events alone.
+    async fn engaged_at(&self) -> Option<DateTime> {
+        self.0.engaged_at.map(Into::into)
+    }
+
     /// What the member has achieved, in the order of recording. An administrator does not see what is sensitive.
     /// Scope: `achievements:read`, `member:self` or `member:any`.
     #[graphql(guard = "Requires::<access::ReadMemberAchievements>::new()")]
@@ -189,6 +199,21 @@ impl Member {
             |row| row.id,
             |row| Redemption::of(&viewer, row),
         ))
+    }
+
+    /// What campaigns have written to the member, are to write, or have not written and why, in the order in which it was brought about. An
+    /// administrator does not see what sensitive incentives brought about. Scope: `members:read`, `member:self` or `member:any`.
+    #[graphql(guard = "Requires::<access::ReadMemberMessages>::new()")]
+    async fn messages(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "At most so many, 1 to 100; 20 unless given.")] first: Option<i32>,
+        #[graphql(desc = "Only those after this cursor.")] after: Option<String>,
+    ) -> Result<Connection<Cursor, Message>, ApiError> {
+        let page = Arguments::forward(first, after).page()?;
+        let member = (self.0.employer_id, self.0.id);
+        let slice = domain::message::list_of_member(app(context)?, permit(context)?, member, page).await?;
+        Ok(connection(slice, |row| row.id, Message))
     }
 
     /// Why not yet: how far the member is with each incentive of the active and the paused programs, but for retired ones, in the order

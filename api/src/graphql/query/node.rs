@@ -8,7 +8,9 @@ use entity::feed::Subject;
 use entity::id::EmployerId;
 use entity::id::PartnerId;
 use entity::partner::own_feed;
-use entity::{achievement, employer, feed, incentive, member, program, redemption, reward, webhook_endpoint};
+use entity::{
+    achievement, campaign, employer, feed, incentive, member, program, redemption, reward, webhook_endpoint,
+};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::auth::access::{self, Operation};
@@ -19,8 +21,8 @@ use crate::domain::achievement::{is_somebody, sees_sensitive};
 use crate::domain::{self, points};
 use crate::graphql::error::ApiError;
 use crate::graphql::object::{
-    Achievement, Employer, FeedEntry, Incentive, Member, Node, PointsEntry, Program, Redemption, Reward,
-    WebhookEndpoint, Whole,
+    Achievement, Campaign, Employer, FeedEntry, Incentive, Member, Message, Node, PointsEntry, Program,
+    Redemption, Reward, WebhookEndpoint, Whole,
 };
 use crate::graphql::{app, permit, viewer};
 
@@ -143,6 +145,15 @@ async fn find_of_employer(
         return Ok(reward::find(db, employer, id)
             .await?
             .map(|row| Node::Reward(Reward(row))));
+    }
+    if let (Ok(id), true) = (id.parse(), may::<access::ReadCampaign>(viewer)) {
+        return Ok(campaign::find(db, employer, id)
+            .await?
+            .map(|row| Node::Campaign(Campaign(row))));
+    }
+    if let (Ok(id), true) = (id.parse(), may::<access::ReadMemberMessages>(viewer)) {
+        let found = domain::message::find(db, viewer, employer, id).await?;
+        return Ok(found.map(|row| Node::Message(Message(row))));
     }
     if let (Ok(id), true) = (id.parse(), may::<access::ReadMemberRedemptions>(viewer)) {
         let found = redemption::find(db, employer, id).await?;

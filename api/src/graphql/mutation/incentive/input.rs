@@ -13,7 +13,8 @@ use crate::graphql::object::incentive::{ProgressPolicy, Window};
 use crate::graphql::scalar::DateTime;
 use outcome::OutcomeInput;
 pub use structure::ConditionInput;
-use structure::{StructureInput, TriggerInput, triggers};
+pub use structure::TriggerInput;
+use structure::{StructureInput, triggers};
 
 /// A new incentive.
 #[derive(InputObject)]
