@@ -5,6 +5,7 @@
 
 mod booking;
 mod caller;
+mod campaigns;
 mod database;
 mod points;
 mod receiver;
@@ -33,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use booking::lasting;
 pub use caller::Caller;
+pub use campaigns::campaign_input;
 pub use database::{Database, Kind, TABLES, count};
 pub use receiver::{Receiver, Reply};
 pub use request::{Answer, cloud_event};

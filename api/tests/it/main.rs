@@ -14,6 +14,7 @@ mod bad_input;
 mod balances;
 mod boosts;
 mod budget;
+mod campaigns;
 mod clients;
 mod concurrency;
 mod editing;
