@@ -6,6 +6,7 @@
 #[macro_use]
 mod support;
 
+mod campaigns;
 mod clients;
 mod commands;
 mod disconnects;

@@ -26,6 +26,7 @@ on_both!(
 const RECORDED_ELSEWHERE: &[&str] = &[
     "recordEvents",
     "retractEvents",
+    "recordMailEvents",
     "redeemReward",
     "testWebhookEndpoint",
 ];
@@ -102,6 +103,7 @@ async fn every_mutation_is_in_the_log_or_has_a_record_of_its_own(app: &TestApp) 
         .change("updateReward", name("reward", "mug"), "reward { key }")
         .await;
     world.members(&["ada"]).await;
+    campaigns(&world).await;
     let points = json!({"member": "ada", "amount": 100, "reason": "Because", "idempotencyKey": "a"});
     world
         .by("points:write")
@@ -166,6 +168,34 @@ async fn every_mutation_is_in_the_log_or_has_a_record_of_its_own(app: &TestApp) 
             assert!(!text.contains(hidden), "{hidden} in {text}");
         }
     }
+}
+
+/// Every change of a campaign, of its messages, and of who is written to.
+async fn campaigns(world: &World<'_>) {
+    let admin = world.admin();
+    let secret = json!({"contentSource": {"url": "https://content.example/?token=whs"}});
+    world.campaign("thanks", secret).await;
+    let mut key = json!({"campaign": "thanks", "name": "New"});
+    admin
+        .change("updateCampaign", key.clone(), "campaign { id }")
+        .await;
+    key.as_object_mut().unwrap().remove("name");
+    world.sends("thanks", "meditation.completed").await;
+    world.did([event("e1", "ada", "2026-11-21T10:00:00Z")]).await;
+    let message = world.messages_of("ada").await[0].id;
+    world.settled(message, "UNKNOWN", None).await;
+    let again = json!({"message": message.to_string()});
+    admin.change("resendMessage", again, "messageId").await;
+    for step in ["pauseCampaign", "resumeCampaign", "archiveCampaign"] {
+        admin.change(step, key.clone(), "campaign { id }").await;
+    }
+    let cap = json!({"atMost": 5, "per": "DAY"});
+    admin.change("setMessageCap", cap, "employer { key }").await;
+    let address = json!({"address": "ada@example.org"});
+    admin
+        .change("suppressAddress", address.clone(), "suppressed")
+        .await;
+    admin.change("liftSuppression", address, "lifted").await;
 }
 
 async fn an_entry_says_who_has_changed_what_and_when(app: &TestApp) {

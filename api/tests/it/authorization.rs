@@ -33,6 +33,7 @@ impl Cast {
             .incentive(streak_input("first", 1, json!({"once": true})))
             .await;
         world.reward(json!({"key": "mug", "price": 0})).await;
+        world.campaign("hello", json!({})).await;
         world.members(&["ada"]).await;
         world.did([event("e1", "ada", "2026-11-21T10:00:00Z")]).await;
         let member = world.member_id("ada").await;

@@ -5,6 +5,7 @@
 
 mod booking;
 mod caller;
+mod campaigns;
 mod database;
 mod mailbox;
 mod points;
@@ -35,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use booking::lasting;
 pub use caller::Caller;
+pub use campaigns::campaign_input;
 pub use database::{Database, Kind, TABLES, count};
 pub use mailbox::{Mailbox, Received};
 pub use receiver::{Receiver, Reply};

@@ -15,6 +15,7 @@ mod bad_input;
 mod balances;
 mod boosts;
 mod budget;
+mod campaigns;
 mod clients;
 mod concurrency;
 mod editing;

@@ -31,6 +31,11 @@ impl Scale {
         (factor > 0.0 && factor <= 1.0).then_some(Self(factor))
     }
 
+    /// A time of ours, shortened.
+    pub fn shorten(self, time: TimeDelta) -> TimeDelta {
+        self.of(time.num_seconds(), 0.0)
+    }
+
     fn of(self, seconds: i64, more: f64) -> TimeDelta {
         #[expect(
             clippy::cast_precision_loss,

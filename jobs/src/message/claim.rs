@@ -103,6 +103,7 @@ struct Known {
     suppressed: HashSet<(EmployerId, Vec<u8>)>,
     converted: HashSet<campaign_mark::MarkKey>,
     slots: HashMap<MemberKey, Vec<(String, NaiveDate, i64)>>,
+    lease_lasts: TimeDelta,
 }
 
 impl Known {
@@ -176,6 +177,7 @@ impl Known {
                 .map(|mark| (mark.employer_id, mark.campaign_id, mark.member_id))
                 .collect(),
             slots,
+            lease_lasts: context.outbound.scale.shorten(LEASE),
         })
     }
 
@@ -318,7 +320,7 @@ impl Known {
         Model {
             state: MessageState::Reserved,
             lease: Some(lease),
-            due_at: Some(now.checked_add_signed(LEASE).unwrap_or(now).into()),
+            due_at: Some(now.checked_add_signed(self.lease_lasts).unwrap_or(now).into()),
             slot_category: Some(category),
             slot_on: Some(on),
             ..row

@@ -196,7 +196,8 @@ fn mail(context: &Context, outgoing: &Outgoing, words: Words) -> Option<Mail> {
 
 /// Marks a message as being sent. From then on it is sent at most once, whatever happens.
 async fn begin(context: &Context, outgoing: &Outgoing, now: DateTime<Utc>) -> Result<bool, DbErr> {
-    let until = now.checked_add_signed(HANDING_OVER).unwrap_or(now);
+    let lasts = context.outbound.scale.shorten(HANDING_OVER);
+    let until = now.checked_add_signed(lasts).unwrap_or(now);
     let key = (outgoing.row.employer_id, outgoing.row.id);
     let txn = context.db.write_txn().await?;
     let is_ours = message::begin(&*txn, key, outgoing.lease, until.into()).await?;

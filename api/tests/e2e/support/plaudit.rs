@@ -86,7 +86,14 @@ impl Plaudit {
 
     /// `work`, working.
     pub async fn work(database: &Database) -> Self {
-        let plaudit = Self::start(database, &["work"]);
+        Self::work_with(database, &[]).await
+    }
+
+    /// `work` with these arguments, working.
+    pub async fn work_with(database: &Database, arguments: &[&str]) -> Self {
+        let mut all = vec!["work"];
+        all.extend(arguments);
+        let plaudit = Self::start(database, &all);
         plaudit.logged("working").await;
         plaudit
     }

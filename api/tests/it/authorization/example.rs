@@ -255,6 +255,70 @@ impl Example {
                 carriers: &[Scope::MembersRead],
             },
             plain(
+                "Mutation.createCampaign",
+                r#"mutation { createCampaign(input: {employer: "{employer}", key: "new", name: "New", subject: "S", text: "T"}) { campaign { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.updateCampaign",
+                r#"mutation { updateCampaign(input: {employer: "{employer}", campaign: "hello", name: "New"}) { campaign { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.pauseCampaign",
+                r#"mutation { pauseCampaign(input: {employer: "{employer}", campaign: "hello"}) { campaign { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.resumeCampaign",
+                r#"mutation { resumeCampaign(input: {employer: "{employer}", campaign: "hello"}) { campaign { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.archiveCampaign",
+                r#"mutation { archiveCampaign(input: {employer: "{employer}", campaign: "hello"}) { campaign { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.setMessageCap",
+                r#"mutation { setMessageCap(input: {employer: "{employer}", atMost: 5, per: WEEK}) { employer { key } userErrors { code path } } }"#,
+            ),
+            plain(
+                "Query.previewCampaign",
+                r#"{ previewCampaign(input: {employer: "{employer}", subject: "S", text: "T"}) { subject userErrors { code path } } }"#,
+            ),
+            plain(
+                "Query.campaign",
+                r#"{ campaign(employer: "{employer}", key: "hello") { key } }"#,
+            ),
+            plain(
+                "Query.campaigns",
+                r#"{ campaigns(employer: "{employer}") { nodes { key } } }"#,
+            ),
+            plain(
+                "Campaign.funnel",
+                r#"{ campaign(employer: "{employer}", key: "hello") { funnel { triggered } } }"#,
+            ),
+            plain(
+                "Member.messages",
+                r#"{ member(employer: "{employer}", externalId: "ada") { messages { nodes { state } } } }"#,
+            ),
+            plain(
+                "Query.unknownMessages",
+                r#"{ unknownMessages(employer: "{employer}") { nodes { id } } }"#,
+            ),
+            plain(
+                "Mutation.resendMessage",
+                r#"mutation { resendMessage(input: {employer: "{employer}", message: "msg_01ARZ3NDEKTSV4RRFFQ69G5FAV"}) { messageId userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.suppressAddress",
+                r#"mutation { suppressAddress(input: {employer: "{employer}", address: "a@example.org"}) { suppressed userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.liftSuppression",
+                r#"mutation { liftSuppression(input: {employer: "{employer}", address: "a@example.org"}) { lifted userErrors { code path } } }"#,
+            ),
+            plain(
+                "Mutation.recordMailEvents",
+                r#"mutation { recordMailEvents(input: {employer: "{employer}", events: [{type: COMPLAINT, address: "a@example.org"}]}) { results { status } userErrors { code path } } }"#,
+            ),
+            plain(
                 "Mutation.registerMembers",
                 r#"mutation { registerMembers(input: {employer: "{employer}", members: [{externalId: "ada"}]}) { results { status } userErrors { code path } } }"#,
             ),

@@ -49,6 +49,7 @@ async fn world(app: &TestApp) -> World<'_> {
     world
         .reward(json!({"key": "mug", "price": 0, "fulfilledBy": "spa"}))
         .await;
+    world.campaign("hello", json!({})).await;
     world.members(&["ada", "bob"]).await;
     world.redeemed("ada", "mug", "k1").await;
     world
@@ -83,12 +84,13 @@ async fn another_employers_keys_answer_like_keys_that_never_were(app: &TestApp) 
         r#"{ program(key: "{}") { key } }"#,
         r#"{ member(externalId: "{}") { id } }"#,
         r#"{ reward(key: "{}") { key } }"#,
+        r#"{ campaign(key: "{}") { key } }"#,
         r#"{ achievements(filter: {member: "{}"}) { nodes { id } } }"#,
         r#"{ achievements(filter: {program: "{}"}) { nodes { id } } }"#,
         r#"{ achievements(filter: {incentive: "{}"}) { nodes { id } } }"#,
     ] {
         let mut answers = Vec::new();
-        for key in ["wellbeing", "ada", "first", "mug", "missing"] {
+        for key in ["wellbeing", "ada", "first", "mug", "hello", "missing"] {
             answers.push(masked(
                 &stranger.ask(&document.replace("{}", key), json!({})).await,
             ));
@@ -108,7 +110,7 @@ async fn node(caller: &Caller<'_>, id: &str) -> (Answer, Value) {
 
 /// Ids of everything that has one, each found by whoever it belongs to.
 async fn ids(world: &World<'_>) -> Vec<String> {
-    let query = "{ employer { id programs { id incentives { id } rewards { nodes { id } } }
+    let query = "{ campaigns { nodes { id } } employer { id programs { id incentives { id } rewards { nodes { id } } }
         members { nodes { id achievements { nodes { id } } redemptions { nodes { id } } } } } }";
     let data = world.by(EVERYTHING).data(query, json!({})).await;
     let mut ids = Vec::new();
