@@ -23,7 +23,7 @@ pub async fn serve(settings: &Settings, arguments: &ServeArguments) -> anyhow::R
     let listener = listen(arguments.listen).await?;
     let app = super::start(settings, arguments.dev).await?;
     watch(settings, &app).await?;
-    say_where_mail_goes(&app);
+    say_where_mail_goes(settings, &app);
     if !arguments.no_workers {
         app.start_workers();
     }
@@ -36,7 +36,7 @@ pub async fn work(settings: &Settings) -> anyhow::Result<()> {
     let ended = told_to_end()?;
     let app = super::start(settings, false).await?;
     watch(settings, &app).await?;
-    say_where_mail_goes(&app);
+    say_where_mail_goes(settings, &app);
     app.start_workers();
     tracing::info!("working");
     ended.await;
@@ -44,12 +44,15 @@ pub async fn work(settings: &Settings) -> anyhow::Result<()> {
 }
 
 /// Says where mail goes, and nothing of how it gets there.
-fn say_where_mail_goes(app: &App) {
+fn say_where_mail_goes(settings: &Settings, app: &App) {
     let mailer = &app.jobs.mailer;
     if mailer.goes_nowhere() {
         tracing::info!("mail goes nowhere and waits: neither a server nor a folder is set");
     } else {
         tracing::info!(to = %mailer, "mail is sent");
+    }
+    if mailer.leaves_this_machine() && !settings.public_url.starts_with("https://") {
+        tracing::warn!("mail programs end mail by one click only over https, and PLAUDIT_PUBLIC_URL is not");
     }
 }
 

@@ -9,6 +9,7 @@ use crate::support::until::{SOON, eventually};
 
 on_both!(
     migrating_twice_changes_nothing,
+    where_mail_goes_is_said_once_and_without_a_password,
     a_token_is_refused_where_it_would_belong_to_nobody,
     a_check_says_in_one_line_that_all_is_right_and_else_what_is_not,
     an_export_writes_whole_files_and_goes_on_where_the_last_one_ended,
@@ -70,6 +71,35 @@ async fn help_and_version_are_no_errors() {
         assert!(said.status.success() && said.out.contains(word), "{said:?}");
         assert_eq!(said.err, "");
     }
+}
+
+async fn where_mail_goes_is_said_once_and_without_a_password(database: Database) {
+    let server = [
+        "--smtp-url",
+        "smtp://me:canary@mail.example",
+        "--mail-from",
+        "Acme <hello@acme.example>",
+    ];
+    let plaudit = Plaudit::serve(&database, &server).await;
+    let said = plaudit.logged("mail is sent").await;
+    assert_eq!(said["fields"]["to"], "the server mail.example");
+    assert_eq!(
+        (
+            plaudit.logged_times("mail is sent"),
+            plaudit.logged_times("canary")
+        ),
+        (1, 0)
+    );
+    drop(plaudit);
+    let plaudit = Plaudit::serve(&database, &["--mail-folder", "mail"]).await;
+    let said = plaudit.logged("mail is sent").await;
+    assert_eq!(said["fields"]["to"], "the folder mail");
+    drop(plaudit);
+    let said = run(&database, &["work", "--mail-from", "hello@acme.example"]).await;
+    assert!(
+        !said.status.success() && said.err.contains("mail would go nowhere"),
+        "{said:?}"
+    );
 }
 
 async fn migrating_twice_changes_nothing(database: Database) {

@@ -173,6 +173,11 @@ impl Mailer {
         matches!(self.inner.way, Way::Nowhere)
     }
 
+    /// Whether mail goes to a server.
+    pub fn leaves_this_machine(&self) -> bool {
+        matches!(self.inner.way, Way::Smtp(_))
+    }
+
     /// The sender of the settings, under another name if one is given: for [`Mail::from`].
     pub fn sender(&self, name: Option<&str>) -> String {
         let mut from = self.inner.from.clone();
