@@ -4,7 +4,7 @@
 //! cargo bench -p api                  about twenty minutes; SQLite, and a PostgreSQL of its own with fsync on
 //! cargo bench -p api -- --quick       less of everything, in a minute or two for each database
 //! cargo bench -p api -- --sqlite      without PostgreSQL
-//! cargo bench -p api -- --only judged evaluation alone, structure by structure; likewise served, wallet, webhooks
+//! cargo bench -p api -- --only judged evaluation alone, structure by structure; likewise served, wallet, webhooks, messages
 //! ```
 //!
 //! The floor writes the rows that Plaudit writes, by plain statements of 1,000 rows through the same driver, with as many
@@ -27,6 +27,7 @@ mod floor;
 mod insert;
 mod judged;
 mod load;
+mod messages;
 mod queue;
 mod report;
 mod rounds;
@@ -82,6 +83,8 @@ enum Part {
     Wallet,
     /// Webhooks to endpoints of which nearly half are broken.
     Webhooks,
+    /// Messages of campaigns that are decided.
+    Messages,
 }
 
 /// How much of everything.
@@ -104,6 +107,8 @@ struct Scale {
     accounts: usize,
     /// Events of each round of webhooks, each an entry of every partner.
     told: usize,
+    /// Messages of each round.
+    messages: usize,
 }
 
 impl Scale {
@@ -119,6 +124,7 @@ impl Scale {
                 flat: 4_000,
                 accounts: 10_000,
                 told: 20,
+                messages: 20_000,
             }
         } else {
             Self {
@@ -131,6 +137,7 @@ impl Scale {
                 flat: 8_000,
                 accounts: 1_000_000,
                 told: 60,
+                messages: 100_000,
             }
         };
         Self {
@@ -188,6 +195,9 @@ async fn measure(
     }
     if wants(Part::Webhooks) {
         webhooks::run(place, scale, report).await?;
+    }
+    if wants(Part::Messages) {
+        messages::run(place, scale, report).await?;
     }
     Ok(())
 }
