@@ -12,7 +12,7 @@ use sea_orm::ConnectionTrait;
 #[tokio::test]
 async fn an_award_that_was_judged_before_the_feed_was_open_is_told_in_it() {
     run(Kind::Postgres, async |app: &TestApp| {
-        opening(app, Written::Award).await
+        opening(app, Written::Award).await;
     })
     .await;
 }
