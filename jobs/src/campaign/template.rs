@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 
 use minijinja::value::Serde;
 use minijinja::{
-    AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter, filters, tests,
+    AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter, filters,
 };
 
 /// The longest template of a text or a page, in bytes.
@@ -149,7 +149,7 @@ fn build(escape: &AutoEscape) -> Environment<'static> {
     environment.add_filter("upper", filters::upper);
     environment.add_filter("urlencode", percent_encoded);
     environment.add_test("defined", |value: &Value| is_there(value));
-    environment.add_test("none", tests::is_none);
+    environment.add_test("none", minijinja::tests::is_none);
     environment.add_test("undefined", |value: &Value| !is_there(value));
     environment
 }
@@ -217,4 +217,4 @@ fn placed(error: &Error, what: &str) -> String {
 }
 
 #[cfg(test)]
-mod spec;
+mod tests;
