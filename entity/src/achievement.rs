@@ -151,6 +151,14 @@ pub async fn list_by_ids(
     Ok(found)
 }
 
+/// The awards of these ids, also those that nobody is shown, in no order; one statement however many.
+pub async fn list_awards_by_ids(
+    connection: &impl ConnectionTrait,
+    wanted: &[(EmployerId, AchievementId)],
+) -> Result<Vec<Model>, DbErr> {
+    sql::list_by_ids(connection, "achievement", wanted).await
+}
+
 /// A page of the employer's achievements, in the order in which they were recorded, but for what nobody is shown.
 pub async fn list(
     connection: &impl ConnectionTrait,

@@ -4,7 +4,6 @@ mod kill;
 mod server;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -90,7 +89,7 @@ impl Shop {
 
     /// Sets the clock of the shop forward, once everything of a customer that was to be decided is.
     async fn passes(&mut self, time: TimeDelta) {
-        self.now += time;
+        self.now = self.now.checked_add_signed(time).expect("a day of this century");
         let to = self.now.to_rfc3339_opts(SecondsFormat::Micros, true);
         self.admin
             .mutate("advanceClock", "employer { now }", &json!({"to": to}))
@@ -127,7 +126,10 @@ async fn whoever_buys_five_sandwiches_is_invited_once_until_it_registers_or_unsu
     let there = entity::clock::Clock::system()
         .now()
         .with_timezone(&chrono_tz::Tz::Asia__Tokyo);
-    let at = |hours: i64| (there + TimeDelta::hours(hours)).format("%H:%M").to_string();
+    let at = |hours: i64| {
+        let then = there.checked_add_signed(TimeDelta::hours(hours));
+        then.expect("a day of this century").format("%H:%M").to_string()
+    };
     let mut shop = Shop::open(
         &database,
         &plaudit,
@@ -210,13 +212,13 @@ async fn whoever_buys_five_sandwiches_is_invited_once_until_it_registers_or_unsu
     let funnel = &funnel["campaign"]["funnel"];
     assert_eq!(
         (&funnel["triggered"], &funnel["sent"]),
-        (&json!("9"), &json!("3")),
+        (&json!(9), &json!(3)),
         "{funnel}"
     );
-    assert_eq!(funnel["convertedOfSent"], "1", "{funnel}");
+    assert_eq!(funnel["convertedOfSent"], 1, "{funnel}");
 }
 
-/// The employer's analytics, which answer the first as they should, the second too late, the third with an error, the others with nonsense.
+/// The employer's analytics, which answer the first as they should, the second never, the third with an error, the others with nonsense.
 async fn analytics() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let url = format!(
@@ -232,10 +234,7 @@ async fn analytics() -> String {
         };
         match number {
             1 => (StatusCode::OK, json!({"subject": "Chosen for you"}).to_string()),
-            2 => {
-                tokio::time::sleep(Duration::from_secs(20)).await;
-                (StatusCode::OK, json!({"subject": "Too late"}).to_string())
-            }
+            2 => std::future::pending().await,
             3 => (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
             _ => (StatusCode::OK, "<html>it works</html>".to_owned()),
         }
@@ -253,7 +252,7 @@ async fn where_the_analytics_are_slow_or_talk_nonsense_the_campaign_speaks_for_i
         &plaudit,
         json!({
             "key": "thanks", "name": "Thanks", "subject": "Thank you", "text": "Come again.", "transactional": true,
-            "contentSource": {"url": analytics().await, "timeout": "PT0.5S"},
+            "contentSource": {"url": analytics().await, "timeout": "PT1S"},
         }),
     )
     .await;
@@ -288,7 +287,7 @@ async fn serve(database: &Database, mail: &MailServer) -> Plaudit {
     Plaudit::serve(database, &arguments).await
 }
 
-/// Whether a mail is one of these.
+/// The ids of mails.
 fn ids(mails: &[Mail]) -> Vec<String> {
     mails.iter().map(|mail| mail.header("Message-ID")).collect()
 }

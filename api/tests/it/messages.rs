@@ -214,6 +214,7 @@ async fn nothing_of_a_sensitive_trigger_shows_in_the_subject(app: &TestApp) {
         row.subject = "A child is born: {{ achievement.title }}".to_owned();
         row.body_text = "On {{ event.properties.bornOn }}: {{ achievement.title }}".to_owned();
         row.transactional = true;
+        row.until = None;
     })
     .await;
     let mut input = crate::harness::incentive_input(

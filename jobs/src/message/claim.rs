@@ -127,7 +127,7 @@ impl Known {
         let awards = if awards.is_empty() {
             Vec::new()
         } else {
-            achievement::list_by_ids(connection, &awards).await?
+            achievement::list_awards_by_ids(connection, &awards).await?
         };
         let mut consents: HashMap<MemberKey, Vec<Consent>> = HashMap::new();
         for word in consent::list(connection, Purpose::Email, &members).await? {

@@ -116,7 +116,8 @@ fn values(outgoing: &Outgoing, unsubscribe_url: Option<&str>) -> Value {
         .event_type
         .as_ref()
         .map(|kind| json!({"type": kind, "properties": properties(row)}));
-    let achievement = award.as_ref().map(|award: &achievement::Model| {
+    let shown = award.as_ref().filter(|award| !award.hidden);
+    let achievement = shown.map(|award: &achievement::Model| {
         json!({"title": award.title, "earnedOn": award.earned_on, "ordinal": award.ordinal})
     });
     json!({

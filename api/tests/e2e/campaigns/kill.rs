@@ -63,15 +63,12 @@ async fn no_message_is_sent_twice_and_none_vanishes_over_fifty_kills(database: D
     let funnel = eventually("every message is settled", Duration::from_mins(1), async || {
         let data = shop.admin.data(query, &json!({})).await;
         let funnel = data["campaign"]["funnel"].clone();
-        (funnel["pending"] == "0" && funnel["triggered"] == all.to_string()).then_some(funnel)
+        (funnel["pending"] == 0 && funnel["triggered"] == all).then_some(funnel)
     })
     .await;
     let number = |name: &str| {
-        funnel[name]
-            .as_str()
-            .expect("a number")
-            .parse::<usize>()
-            .expect("a number")
+        let number = funnel[name].as_u64().expect("a number");
+        usize::try_from(number).expect("a number")
     };
     assert_eq!(number("failed"), 0);
     assert_eq!(number("sent") + number("unknown"), all, "{funnel}");

@@ -116,7 +116,8 @@ async fn whoever_dies_before_handing_over_leaves_a_message_to_be_sent_and_after_
         .did(names.map(|name| order(name, name, "2026-11-21T11:00:00Z")))
         .await;
     // As a worker leaves them that dies at two different moments.
-    let until = entity::clock::Timestamp::from(app.now() + TimeDelta::minutes(10)).0;
+    let until =
+        entity::clock::Timestamp::from(app.now().checked_add_signed(TimeDelta::minutes(10)).unwrap()).0;
     for (name, state) in names.iter().zip(["RESERVED", "SENDING"]) {
         let id = messages(&world, name).await[0].id;
         let read = app.app.db.write_txn().await.unwrap();

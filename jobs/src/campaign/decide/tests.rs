@@ -1,5 +1,10 @@
 //! Which of all reasons decides a message.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "instants of these years, far from the ends of the calendar"
+)]
+
 use chrono::TimeDelta;
 use entity::campaign::{CapPeriod, Model};
 use entity::clock::Timestamp;

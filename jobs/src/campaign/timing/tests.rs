@@ -1,5 +1,10 @@
 //! Quiet hours and caps against a calendar that is walked minute by minute.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "instants of these years, far from the ends of the calendar"
+)]
+
 use chrono::{DateTime, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 use entity::campaign::CapPeriod;
