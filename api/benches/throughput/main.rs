@@ -123,7 +123,7 @@ impl Scale {
                 judged: 4_000,
                 flat: 4_000,
                 accounts: 10_000,
-                told: 20,
+                told: 15,
                 messages: 20_000,
             }
         } else {
@@ -136,7 +136,7 @@ impl Scale {
                 judged: 12_000,
                 flat: 8_000,
                 accounts: 1_000_000,
-                told: 60,
+                told: 30,
                 messages: 100_000,
             }
         };

@@ -6,10 +6,12 @@
 #[macro_use]
 mod support;
 
+mod calls;
 mod campaigns;
 mod clients;
 mod commands;
 mod disconnects;
+mod export;
 mod kill;
 mod lifecycle;
 mod limits;

@@ -89,11 +89,9 @@ impl Plaudit {
         Self::work_with(database, &[]).await
     }
 
-    /// `work` with these arguments, working.
+    /// `work` with these settings, working.
     pub async fn work_with(database: &Database, arguments: &[&str]) -> Self {
-        let mut all = vec!["work"];
-        all.extend(arguments);
-        let plaudit = Self::start(database, &all);
+        let plaudit = Self::start(database, &[&["work"], arguments].concat());
         plaudit.logged("working").await;
         plaudit
     }
@@ -219,9 +217,14 @@ pub async fn run_alone(arguments: &[&str]) -> Said {
 
 /// Runs a command on the database.
 pub async fn run(database: &Database, arguments: &[&str]) -> Said {
+    finish(program(database, arguments)).await
+}
+
+/// A command on the database, to be run.
+pub fn program(database: &Database, arguments: &[&str]) -> Command {
     let mut command = command(arguments);
     command.env("PLAUDIT_DATABASE_URL", database.url());
-    finish(command).await
+    command
 }
 
 /// Waits for a command to end, and ends it if that takes too long.
