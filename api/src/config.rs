@@ -50,7 +50,8 @@ pub struct Settings {
         action = clap::ArgAction::Set
     )]
     pub allow_private_networks: bool,
-    /// For development: by how much every wait before a webhook is tried again is shortened, above 0 and at most 1.
+    /// For development: by how much every wait before a webhook or a mail is tried again, and the lease of a message, is shortened,
+    /// above 0 and at most 1.
     #[arg(long, global = true, env = "PLAUDIT_RETRY_SCALE", default_value = "1", value_parser = parse_scale)]
     pub retry_scale: Scale,
     /// How long entries of the partners' feeds are kept, as an ISO 8601 duration of at least 30 days.

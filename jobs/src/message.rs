@@ -21,18 +21,20 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use entity::message;
 use sea_orm::DbErr;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::Context;
 use crate::deliver::backoff::{self, Scale};
+use crate::deliver::mail::CONNECTIONS;
 use crate::metrics::Count;
 use claim::Outgoing;
 use send::Finished;
 
 /// Messages decided in one transaction.
 const BATCH: usize = 500;
-/// Messages under way at once: the mail server sees fewer connections, content sources are asked by all.
+/// Messages under way at once: so many content sources are asked at once.
 const UNDER_WAY: usize = 32;
 /// How long messages that are under way may go on when the process is to end; what is cut off is settled by its lease.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -42,9 +44,22 @@ const MESSAGES: Count = Count::new(
     "Messages to members, by outcome: sent, failed, unknown, deferred, or the reason for which they were dropped",
 );
 
-/// Whether the mail server is left alone for a while, because it does not answer. Cheap to clone; all clones are one.
-#[derive(Debug, Clone, Default)]
-pub struct Gate(Arc<Mutex<Silence>>);
+/// The way to the mail server: as many at once as there are connections, so that what is marked as being sent does not wait for one; and
+/// none for a while when it does not answer. Cheap to clone; all clones are one.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    silence: Arc<Mutex<Silence>>,
+    turns: Arc<Semaphore>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self {
+            silence: Arc::default(),
+            turns: Arc::new(Semaphore::new(CONNECTIONS)),
+        }
+    }
+}
 
 /// For how many messages in a row there was no answer, and until when no other is tried.
 #[derive(Debug, Default)]
@@ -54,9 +69,14 @@ struct Silence {
 }
 
 impl Gate {
+    /// A turn at the mail server; none: nobody is to have one any more.
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.turns.acquire().await.ok()
+    }
+
     /// Takes note of whether the mail server has answered.
     fn note(&self, has_answered: bool, (now, jitter): (DateTime<Utc>, f64), scale: Scale) {
-        let mut silence = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
         if has_answered {
             *silence = Silence::default();
             return;
@@ -68,7 +88,7 @@ impl Gate {
 
     /// Whether messages can be tried now.
     fn is_open(&self, now: DateTime<Utc>) -> bool {
-        let silence = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let silence = self.silence.lock().unwrap_or_else(PoisonError::into_inner);
         silence.until.is_none_or(|until| until <= now)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The language is Jinja's, as far as it can be bounded: `{{ member.attributes.name }}`, `if` and `for`, comparisons, and a few filters. What can
 //! make much out of little is left out, for the people who write templates are many and the process is one: no variables, no macros, no
-//! includes, no calls, no multiplication ([`check`] says so when the template is saved). Expressions are short, steps are counted, and
+//! includes, no calls, no multiplication (`check` says so when the template is saved). Expressions are short, steps are counted, and
 //! what is written is cut off by an error. A value that is not there is empty.
 //!
 //! No error holds data: it names the place in the template, and what is wrong there.

@@ -23,7 +23,7 @@ use chrono::{DateTime, Utc};
 use lettre::message::Mailbox;
 
 pub use dkim::Dkim;
-pub use server::{Encryption, Server};
+pub use server::{CONNECTIONS, Encryption, Server};
 pub use settings::Settings;
 
 use pool::Pool;

@@ -55,6 +55,7 @@ pub(super) async fn send(context: Context, outgoing: Outgoing) -> Option<Finishe
         }
     };
     let mail = mail(&context, &outgoing, words)?;
+    let _turn = context.gate.turn().await?;
     match begin(&context, &outgoing, now).await {
         Ok(true) => {}
         Ok(false) => return None,

@@ -47,7 +47,7 @@ const LIMITS: Limits = Limits {
     idle: Duration::from_secs(30),
 };
 /// Connections at once.
-const CONNECTIONS: usize = 8;
+pub const CONNECTIONS: usize = 8;
 
 /// A mail server.
 #[derive(Clone)]

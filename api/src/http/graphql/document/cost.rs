@@ -1,8 +1,8 @@
 //! What an operation costs, told from its document, its variables and the schema alone: pure, and known before anything is executed.
 //!
 //! Each selected field weighs 1, and what stands within a list counts once for each of its items: in a page as many as `first` or
-//! `last` say, in any other list [`UNPAGED`]. A mutation weighs [`WRITE`], and each item of a list that is handed over in an argument
-//! [`ITEM`], its result included. A unit of the client's budget pays for [`WEIGHT_PER_UNIT`]; what is only begun of one is free.
+//! `last` say, in any other list `UNPAGED`. A mutation weighs `WRITE`, and each item of a list that is handed over in an argument
+//! `ITEM`, its result included. A unit of the client's budget pays for `WEIGHT_PER_UNIT`; what is only begun of one is free.
 
 use std::collections::HashMap;
 
