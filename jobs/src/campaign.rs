@@ -8,6 +8,8 @@
 pub mod compose;
 pub mod decide;
 pub mod link;
+#[cfg(test)]
+mod sample;
 pub mod schedule;
 pub mod shelf;
 pub mod template;

@@ -1,44 +1,17 @@
 //! What a mail says and what it does not show.
 
 use entity::campaign::Model;
-use entity::clock::Timestamp;
-use entity::id::{CampaignId, EmployerId, TypedId};
 use serde_json::json;
-use uuid::Uuid;
 
 use super::*;
+use crate::campaign::sample::plain;
 
 fn campaign() -> Campaign {
     Campaign::read(Model {
-        employer_id: EmployerId::from_uuid(Uuid::from_u128(1)),
-        id: CampaignId::from_uuid(Uuid::from_u128(2)),
-        program_id: None,
-        key: "congratulate".to_owned(),
-        name: "Congratulate".to_owned(),
-        version: 1,
         subject: "Well done: {{ achievement.title }}".to_owned(),
-        neutral_subject: None,
         body_text: "You have earned {{ achievement.title }}.".to_owned(),
         body_html: Some("<html><BODY class=\"a\"><p>{{ achievement.title }}</p></BODY></html>".to_owned()),
-        content_url: None,
-        content_timeout_millis: None,
-        category: "marketing".to_owned(),
-        transactional: false,
-        cap_at_most: None,
-        cap_per: None,
-        cap_over: None,
-        quiet_from: None,
-        quiet_to: None,
-        until: None,
-        conversion_seconds: 604_800,
-        held_out_percent: 0,
-        time_to_live_seconds: 86_400,
-        schedule: None,
-        segment: None,
-        next_run_at: None,
-        created_at: Timestamp(0),
-        paused_at: None,
-        archived_at: None,
+        ..plain()
     })
     .expect("a campaign")
 }
