@@ -196,15 +196,12 @@ pub struct Due {
     pub id: MessageId,
 }
 
-/// At most `limit` messages that are due, the longest due first, by the clock of their employer: a sandbox's is ahead. Those of paused
-/// campaigns are left out as long as their time is not over.
+/// At most `limit` messages that are due, the longest due first, by the clock of their employer: a sandbox's is ahead.
 pub async fn list_due(
     connection: &impl ConnectionTrait,
     now: Timestamp,
     limit: u64,
 ) -> Result<Vec<Due>, DbErr> {
-    const PAUSED: &str = "EXISTS (SELECT 1 FROM campaign WHERE campaign.employer_id = message.employer_id
-        AND campaign.id = message.campaign_id AND campaign.paused_at IS NOT NULL AND campaign.archived_at IS NULL)";
     let limit = limit.to_string();
     // What is past by the real clock is past for everyone, and the index finds it; only sandboxes are then looked through. The halves
     // share no row.
@@ -213,11 +210,7 @@ pub async fn list_due(
         "SELECT due.employer_id, due.id FROM (SELECT * FROM (SELECT employer_id, id, due_at FROM message WHERE due_at <= ",
     )
     .bind(now)
-    .push(" AND (state <> 'PENDING' OR expires_at <= ")
-    .bind(now)
-    .push(" OR NOT ")
-    .push(PAUSED)
-    .push(") ORDER BY due_at LIMIT ")
+    .push(" ORDER BY due_at LIMIT ")
     .push(&limit)
     .push(
         ") AS past UNION ALL SELECT employer_id, id, due_at FROM
@@ -227,14 +220,28 @@ pub async fn list_due(
     .bind(now)
     .push(" AND due_at <= ")
     .bind(now)
-    .push(" + clock_offset_micros AND (state <> 'PENDING' OR expires_at <= ")
-    .bind(now)
-    .push(" + clock_offset_micros OR NOT ")
-    .push(PAUSED)
-    .push(")) AS due ORDER BY due.due_at LIMIT ")
+    .push(" + clock_offset_micros) AS due ORDER BY due.due_at LIMIT ")
     .push(&limit)
     .all(connection)
     .await
+}
+
+/// Lets what a campaign has still to decide be decided now: what a pause has put off until its time is over.
+pub async fn hasten(
+    connection: &impl ConnectionTrait,
+    (employer, campaign): (EmployerId, CampaignId),
+    now: Timestamp,
+) -> Result<u64, DbErr> {
+    Sql::on(connection, "UPDATE message SET due_at = ")
+        .bind(now)
+        .push(" WHERE employer_id = ")
+        .bind(employer)
+        .push(" AND campaign_id = ")
+        .bind(campaign)
+        // Those too that are due anyway: whoever is deciding one of them as of a paused campaign is waited for.
+        .push(" AND state = 'PENDING' AND waits_for IS NULL")
+        .execute(connection)
+        .await
 }
 
 /// Takes the locks of these messages and reads them; those that somebody else is at are left out. Messages are locked before their

@@ -9,7 +9,7 @@ use chrono_tz::Tz;
 use entity::campaign::{self, CapPeriod, Model, OverCap};
 use entity::id::{CampaignId, EmployerId};
 use entity::page::{Page, Slice};
-use entity::{employer, program};
+use entity::{employer, message, program};
 use jobs::campaign::schedule::Schedule as Cron;
 use jobs::rules::definition::TriggerDefinition;
 use sea_orm::ConnectionTrait;
@@ -308,6 +308,11 @@ async fn settle(
     campaign: Model,
 ) -> Outcome<Model> {
     campaign::update(&*txn, campaign.clone()).await?;
+    let lets_go = before.paused_at.is_some() && campaign.paused_at.is_none();
+    if lets_go || campaign.archived_at.is_some() {
+        let now = owner.now(app.clock.now()).into();
+        message::hasten(&*txn, (campaign.employer_id, campaign.id), now).await?;
+    }
     txn.commit(app, Some(owner), What::changed(before, &campaign))
         .await?;
     app.wakes.messages();

@@ -28,6 +28,7 @@ on_both!(
     the_messages_of_an_erased_member_are_not_sent_and_say_nothing_of_it,
     a_customer_that_is_known_by_an_address_alone_becomes_a_member_with_it,
     two_workers_never_send_one_message_twice_nor_more_than_the_cap,
+    what_a_pause_has_put_off_goes_when_the_campaign_is_resumed_and_never_when_it_is_archived,
 );
 
 /// A shop whose customers become members by what they buy, and may be mailed until they say otherwise.
@@ -527,4 +528,41 @@ async fn two_workers_never_send_one_message_twice_nor_more_than_the_cap(app: &Te
         assert_eq!(found, ["DROPPED CAP", "DROPPED CAP", "SENT", "SENT"]);
     }
     other.stop().await;
+}
+
+async fn what_a_pause_has_put_off_goes_when_the_campaign_is_resumed_and_never_when_it_is_archived(
+    app: &TestApp,
+) {
+    let world = shop(app).await;
+    invite(&world, |_| {}).await;
+    on_every_order(&world, "invite").await;
+    let admin = world.admin();
+    let (key, wanted) = (json!({"campaign": "invite"}), "campaign { key }");
+    admin.change("pauseCampaign", key.clone(), wanted).await;
+    world
+        .did([order("o1", "ada@example.com", "2026-11-21T11:00:00Z")])
+        .await;
+    assert!(app.write_to_members().await.is_empty());
+    app.pass(TimeDelta::hours(1));
+    assert!(app.write_to_members().await.is_empty());
+    assert_eq!(standing(&world, "ada@example.com").await, ["PENDING"]);
+    admin.change("resumeCampaign", key.clone(), wanted).await;
+    assert_eq!(app.write_to_members().await.len(), 1);
+
+    admin.change("pauseCampaign", key.clone(), wanted).await;
+    let late = order("o2", "bob@example.com", "2026-11-21T11:00:00Z");
+    world
+        .did([late, order("o3", "eve@example.com", "2026-11-21T11:00:00Z")])
+        .await;
+    assert!(app.write_to_members().await.is_empty());
+    app.pass(TimeDelta::hours(24));
+    assert!(app.write_to_members().await.is_empty());
+    assert_eq!(standing(&world, "bob@example.com").await, ["DROPPED EXPIRED"]);
+    world
+        .did([order("o4", "ida@example.com", "2026-11-22T12:00:00Z")])
+        .await;
+    assert!(app.write_to_members().await.is_empty());
+    admin.change("archiveCampaign", key, wanted).await;
+    assert!(app.write_to_members().await.is_empty());
+    assert_eq!(standing(&world, "ida@example.com").await, ["DROPPED ARCHIVED"]);
 }

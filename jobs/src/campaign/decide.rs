@@ -60,7 +60,7 @@ pub enum Verdict {
     Send(NaiveDate),
     /// It is decided anew at an instant.
     Wait(WaitsFor, DateTime<Utc>),
-    /// It stays as it is: its campaign is paused.
+    /// It stays undecided as long as its time is not over: its campaign is paused.
     Leave,
     /// It does not go.
     Drop(NotSent),

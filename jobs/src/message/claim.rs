@@ -224,7 +224,11 @@ impl Known {
                     waits_for: Some(what),
                     ..open
                 },
-                Some(Verdict::Leave) => open,
+                // Whoever resumes the campaign makes it due.
+                Some(Verdict::Leave) => Model {
+                    due_at: Some(open.expires_at),
+                    ..open
+                },
                 Some(Verdict::Drop(why)) => dropped(open, why, now),
                 // What is said cannot be read: whoever operates this has been told by the log.
                 None => dropped(open, message::NotSent::Unrenderable, now),
