@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use entity::message;
+use entity::{db, message, suppression};
 use sea_orm::DbErr;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinSet;
@@ -38,6 +38,9 @@ const BATCH: usize = 500;
 const UNDER_WAY: usize = 32;
 /// How long messages that are under way may go on when the process is to end; what is cut off is settled by its lease.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// How long a database that is away is waited for, to write down what came of messages, and how soon it is asked again.
+const SETTLE_WITHIN: Duration = Duration::from_mins(1);
+const SETTLE_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 const MESSAGES: Count = Count::new(
     "messages",
@@ -100,40 +103,98 @@ pub async fn drain(context: &Context, stop: &CancellationToken) -> Result<(), Db
     if context.mailer.goes_nowhere() {
         return Ok(());
     }
-    let mut reserved: VecDeque<Outgoing> = VecDeque::new();
-    let mut calls = JoinSet::new();
-    let mut finished: Vec<Finished> = Vec::new();
-    loop {
-        let can_try = context.gate.is_open(context.clock.now());
-        if stop.is_cancelled() || !can_try {
-            // Others, or we later, decide anew what is reserved and was not begun.
-            let now = context.clock.now();
-            finished.extend(reserved.drain(..).map(|outgoing| send::put_back(outgoing, now)));
+    let mut desk = Desk::default();
+    let outcome = desk.work(context, stop).await;
+    // Whatever has ended it: what is being sent is not cut off where it ends soon, and what came of it is written down.
+    let cleared = desk.clear(context, stop).await;
+    outcome.and(cleared)
+}
+
+/// What is being worked at.
+#[derive(Default)]
+struct Desk {
+    /// To be sent, and not begun.
+    reserved: VecDeque<Outgoing>,
+    /// Being sent.
+    under_way: JoinSet<Option<Finished>>,
+    /// What came of those that were sent, to be written down.
+    finished: Vec<Finished>,
+}
+
+impl Desk {
+    /// Decides and sends what is due, until there is none left, an error, or the process is to end.
+    async fn work(&mut self, context: &Context, stop: &CancellationToken) -> Result<(), DbErr> {
+        while !stop.is_cancelled() {
+            let can_try = context.gate.is_open(context.clock.now());
+            if !can_try {
+                self.put_back(context);
+            }
+            self.settle(context, stop).await?;
+            let mut looked_at = 0;
+            if can_try && self.reserved.is_empty() {
+                let taken = claim::take(context, BATCH).await?;
+                looked_at = taken.looked_at;
+                self.reserved.extend(taken.outgoing);
+            }
+            while self.under_way.len() < UNDER_WAY
+                && let Some(next) = self.reserved.pop_front()
+            {
+                self.under_way.spawn(send::send(context.clone(), next));
+            }
+            match self.under_way.join_next().await {
+                Some(outcome) => self.finished.extend(known(outcome)),
+                // Nothing is under way: it goes on as long as there is something to decide.
+                None if looked_at > 0 => {}
+                None => return Ok(()),
+            }
+            while let Some(outcome) = self.under_way.try_join_next() {
+                self.finished.extend(known(outcome));
+            }
         }
-        settle(context, std::mem::take(&mut finished)).await?;
-        if stop.is_cancelled() {
-            return end(context, calls).await;
+        Ok(())
+    }
+
+    /// Lets others, or us later, decide anew what is reserved and was not begun.
+    fn put_back(&mut self, context: &Context) {
+        let now = context.clock.now();
+        let left = self.reserved.drain(..);
+        self.finished
+            .extend(left.map(|outgoing| send::put_back(outgoing, now)));
+    }
+
+    /// Leaves nothing: waits for what is being sent, and writes down what came of it.
+    async fn clear(mut self, context: &Context, stop: &CancellationToken) -> Result<(), DbErr> {
+        self.put_back(context);
+        let all = async {
+            while let Some(outcome) = self.under_way.join_next().await {
+                self.finished.extend(known(outcome));
+            }
+        };
+        if tokio::time::timeout(STOP_WITHIN, all).await.is_err() {
+            tracing::warn!("messages were still being sent and are cut off; what became of them is unknown");
         }
-        let mut looked_at = 0;
-        if can_try && reserved.is_empty() {
-            let taken = claim::take(context, BATCH).await?;
-            looked_at = taken.looked_at;
-            reserved.extend(taken.outgoing);
+        self.settle(context, stop).await
+    }
+
+    /// Writes down what came of messages. A database that is away for a moment is waited for: else what a mail server has taken would stand
+    /// as unknown.
+    async fn settle(&mut self, context: &Context, stop: &CancellationToken) -> Result<(), DbErr> {
+        if self.finished.is_empty() {
+            return Ok(());
         }
-        while calls.len() < UNDER_WAY
-            && let Some(next) = reserved.pop_front()
-        {
-            calls.spawn(send::send(context.clone(), next));
+        let began = tokio::time::Instant::now();
+        while let Err(error) = write(context, &self.finished).await {
+            let may_pass = db::is_retryable(&error) || db::is_unavailable(&error);
+            if !may_pass || stop.is_cancelled() || began.elapsed() > SETTLE_WITHIN {
+                return Err(error);
+            }
+            tracing::warn!(error = %error, "what came of messages could not be written down, and is tried again");
+            drop(tokio::time::timeout(SETTLE_AGAIN_AFTER, stop.cancelled()).await);
         }
-        match calls.join_next().await {
-            Some(outcome) => finished.extend(known(outcome)),
-            // Nothing is under way: it goes on as long as there is something to decide.
-            None if looked_at > 0 => {}
-            None => return Ok(()),
+        for one in self.finished.drain(..) {
+            context.metrics.count(&MESSAGES, [("outcome", one.outcome)], 1);
         }
-        while let Some(outcome) = calls.try_join_next() {
-            finished.extend(known(outcome));
-        }
+        Ok(())
     }
 }
 
@@ -145,35 +206,14 @@ fn known(outcome: Result<Option<Finished>, tokio::task::JoinError>) -> Option<Fi
         .flatten()
 }
 
-async fn end(context: &Context, mut calls: JoinSet<Option<Finished>>) -> Result<(), DbErr> {
-    let mut finished = Vec::new();
-    let all = async {
-        while let Some(outcome) = calls.join_next().await {
-            finished.extend(known(outcome));
-        }
-    };
-    if tokio::time::timeout(STOP_WITHIN, all).await.is_err() {
-        tracing::info!("messages were still being sent and are cut off; what became of them is unknown");
-    }
-    settle(context, finished).await
-}
-
-/// Writes down what came of messages.
-async fn settle(context: &Context, finished: Vec<Finished>) -> Result<(), DbErr> {
-    if finished.is_empty() {
-        return Ok(());
-    }
+async fn write(context: &Context, finished: &[Finished]) -> Result<(), DbErr> {
     let suppressed: Vec<_> = finished.iter().filter_map(|one| one.suppressed.clone()).collect();
     let leases: Vec<i64> = finished.iter().map(|one| one.lease).collect();
     let rows: Vec<message::Model> = finished.iter().map(|one| one.row.clone()).collect();
     let txn = context.db.write_txn().await?;
     message::settle(&*txn, &leases, &rows).await?;
     if !suppressed.is_empty() {
-        entity::suppression::record(&*txn, &suppressed).await?;
+        suppression::record(&*txn, &suppressed).await?;
     }
-    txn.commit().await?;
-    for one in finished {
-        context.metrics.count(&MESSAGES, [("outcome", one.outcome)], 1);
-    }
-    Ok(())
+    txn.commit().await
 }
