@@ -97,37 +97,67 @@ pub async fn run(context: &Context, sweep_every: Duration, stop: &CancellationTo
 }
 
 /// Makes every delivery that is due, until there is none left or the process is to end; says when the next is due, if one is promised.
+///
+/// What came of calls is written down while others are looked for: whoever fails keeps nobody waiting who is told at that moment.
 pub async fn drain(context: &Context, stop: &CancellationToken) -> Result<Option<Timestamp>, DbErr> {
     let mut woken = context.wakes.watch_deliveries();
     let mut calls = JoinSet::new();
     let mut finished = Vec::new();
+    // One transaction at most: what ends meanwhile goes into the next.
+    let mut settling: JoinSet<Result<(), DbErr>> = JoinSet::new();
+    let (mut is_news, mut next) = (true, None);
     loop {
-        // Before the look into the tables: what is promised in between is either seen or wakes.
-        woken.mark_unchanged();
-        settle::write(context, std::mem::take(&mut finished)).await?;
         if stop.is_cancelled() {
-            end(context, calls).await?;
+            while let Some(outcome) = settling.join_next().await {
+                settled(outcome)?;
+            }
+            end(context, calls, finished).await?;
             return Ok(None);
         }
-        let claimed = claim::take(context, CALLS.saturating_sub(calls.len())).await?;
-        for call in claimed.calls {
-            calls.spawn(make(context.clone(), call));
+        if settling.is_empty() && !finished.is_empty() {
+            let (context, finished) = (context.clone(), std::mem::take(&mut finished));
+            settling.spawn(async move { settle::write(&context, finished).await });
         }
-        let next = until(context, claimed.next).unwrap_or(LOOK_EVERY).min(LOOK_EVERY);
-        let stopped = stop.cancelled();
-        // The first result, and all that have come with it.
+        if is_news {
+            // Before the look into the tables: what is promised in between is either seen or wakes.
+            woken.mark_unchanged();
+            let claimed = claim::take(context, CALLS.saturating_sub(calls.len())).await?;
+            next = claimed.next;
+            for call in claimed.calls {
+                calls.spawn(make(context.clone(), call));
+            }
+            is_news = false;
+        }
+        if calls.is_empty() && settling.is_empty() {
+            return Ok(next);
+        }
+        let wait = until(context, next).unwrap_or(LOOK_EVERY).min(LOOK_EVERY);
         tokio::select! {
-            first = calls.join_next() => match first {
-                None => return Ok(claimed.next),
-                Some(first) => finished.extend(known(first)),
-            },
-            () = news(&mut woken) => {}
-            _ = tokio::time::timeout(next, stopped) => {}
-        }
-        while let Some(more) = calls.try_join_next() {
-            finished.extend(known(more));
+            // The first result, and all that have come with it.
+            Some(first) = calls.join_next() => {
+                finished.extend(known(first));
+                while let Some(more) = calls.try_join_next() {
+                    finished.extend(known(more));
+                }
+            }
+            // Whoever had as many calls as may be can have others.
+            Some(outcome) = settling.join_next() => {
+                settled(outcome)?;
+                is_news = true;
+            }
+            () = news(&mut woken) => is_news = true,
+            _ = tokio::time::timeout(wait, stop.cancelled()) => is_news = true,
         }
     }
+}
+
+/// What came of writing down what came of calls.
+fn settled(outcome: Result<Result<(), DbErr>, JoinError>) -> Result<(), DbErr> {
+    outcome.unwrap_or_else(|error| {
+        Err(DbErr::Custom(format!(
+            "settling ended without an outcome: {error}"
+        )))
+    })
 }
 
 /// How long it is until then; at least a moment, in which others can finish what they are at.
@@ -143,8 +173,11 @@ async fn news(woken: &mut watch::Receiver<u64>) {
     }
 }
 
-async fn end(context: &Context, mut calls: JoinSet<Finished>) -> Result<(), DbErr> {
-    let mut finished = Vec::new();
+async fn end(
+    context: &Context,
+    mut calls: JoinSet<Finished>,
+    mut finished: Vec<Finished>,
+) -> Result<(), DbErr> {
     let all = async {
         while let Some(one) = calls.join_next().await {
             finished.extend(known(one));
