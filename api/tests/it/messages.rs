@@ -562,7 +562,7 @@ async fn what_a_pause_has_put_off_goes_when_the_campaign_is_resumed_and_never_wh
         .did([order("o4", "ida@example.com", "2026-11-22T12:00:00Z")])
         .await;
     assert!(app.write_to_members().await.is_empty());
-    admin.change("archiveCampaign", key, wanted).await;
+    world.admin().change("archiveCampaign", key, wanted).await;
     assert!(app.write_to_members().await.is_empty());
     assert_eq!(standing(&world, "ida@example.com").await, ["DROPPED ARCHIVED"]);
 }
