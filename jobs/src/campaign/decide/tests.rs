@@ -209,3 +209,96 @@ fn about_so_many_of_a_hundred_members_are_held_out_and_of_another_campaign_other
     assert!((300..500).contains(&both), "{both}");
     assert!(!is_held_out(campaign(1), member(1), 0));
 }
+
+mod limits {
+    //! Quiet hours and caps together, over zones and changes of clocks, against a diary that somebody keeps by hand.
+
+    use chrono::{Datelike, NaiveTime, TimeZone, Timelike};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Whether a local time lies between two others, which may be around midnight.
+    fn is_between((from, to): (u32, u32), time: NaiveTime) -> bool {
+        let minute = time.hour() * 60 + time.minute();
+        if from < to {
+            (from..to).contains(&minute)
+        } else {
+            minute >= from || minute < to
+        }
+    }
+
+    /// Whether two days are counted together.
+    fn are_together(per: CapPeriod, one: NaiveDate, other: NaiveDate) -> bool {
+        match per {
+            CapPeriod::Day => one == other,
+            CapPeriod::Week => one.iso_week() == other.iso_week(),
+            CapPeriod::Month => (one.year(), one.month()) == (other.year(), other.month()),
+        }
+    }
+
+    fn text(minute: u32) -> String {
+        format!("{:02}:{:02}", minute / 60, minute % 60)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+        #[test]
+        fn as_many_go_as_a_diary_allows_and_none_at_night(
+            zone in prop::sample::select(vec![
+                Tz::UTC, Tz::Europe__Berlin, Tz::America__New_York, Tz::Australia__Lord_Howe, Tz::Africa__Cairo, Tz::Pacific__Apia,
+            ]),
+            // Around the days on which these zones change their clocks, and the end of a year.
+            begins in prop::sample::select(vec!["2026-10-20T00:00:00Z", "2026-12-28T00:00:00Z", "2027-03-10T00:00:00Z", "2027-03-25T00:00:00Z"]),
+            mut minutes in prop::collection::vec(0_i64..14 * 1_440, 1..60),
+            cap in (1_i64..4, prop::sample::select(vec![CapPeriod::Day, CapPeriod::Week, CapPeriod::Month])),
+            whole in (1_i64..6, prop::sample::select(vec![CapPeriod::Day, CapPeriod::Week, CapPeriod::Month])),
+            night in (0_u32..1_440, 0_u32..1_440),
+        ) {
+            prop_assume!(night.0 != night.1);
+            minutes.sort_unstable();
+            let campaign = campaign(|row| {
+                row.cap_at_most = Some(cap.0);
+                row.cap_per = Some(cap.1);
+                row.cap_over = Some(OverCap::Drop);
+                quiet(row, &text(night.0), &text(night.1));
+            });
+            let mut diary: Vec<NaiveDate> = Vec::new();
+            for minute in minutes {
+                let now = at(begins) + TimeDelta::minutes(minute);
+                let local = now.with_timezone(&zone).naive_local();
+                // In the hour that a clock shows twice it may have been morning already: the tests of quiet hours look at that.
+                let twice = zone.offset_from_local_datetime(&local).single().is_none();
+                if twice && is_between(night, local.time()) {
+                    continue;
+                }
+                let sent = |since: NaiveDate| {
+                    i64::try_from(diary.iter().filter(|on| **on >= since).count()).expect("a small number")
+                };
+                let verdict = decide(&Facts {
+                    now,
+                    campaign: &campaign,
+                    expires_at: now + TimeDelta::days(3),
+                    still_holds: true,
+                    member_id: MemberId::from_uuid(Uuid::from_u128(3)),
+                    person: Person { zone, ..somebody() },
+                    employer_cap: Some(Cap { at_most: whole.0, per: whole.1 }),
+                    sent_since: &|_, since| sent(since),
+                });
+                let together = |per| diary.iter().filter(|on| are_together(per, **on, local.date())).count();
+                let is_full = [cap, whole].iter().any(|(at_most, per)| {
+                    i64::try_from(together(*per)).expect("a small number") >= *at_most
+                });
+                if is_between(night, local.time()) {
+                    prop_assert!(matches!(verdict, Verdict::Wait(WaitsFor::QuietHours, until) if until > now), "{:?}", verdict);
+                } else if is_full {
+                    prop_assert_eq!(verdict, Verdict::Drop(NotSent::Cap));
+                } else {
+                    prop_assert_eq!(verdict, Verdict::Send(local.date()));
+                    diary.push(local.date());
+                }
+            }
+        }
+    }
+}
