@@ -4,6 +4,7 @@
 //! the others one goes, into a folder, and nine are over the cap. The floor takes as many rows by statements of 500 and writes what
 //! a decision writes, without deciding or sending anything.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -45,6 +46,7 @@ pub async fn run(place: &Place<'_>, scale: Scale, report: &mut Report) -> anyhow
     let folder = tempfile::tempdir()?;
     let mut evaluator = Evaluator::new(&stand.db, &clock);
     evaluator.context.mailer = Mailer::folder(folder.path());
+    evaluator.context.public_url = Arc::from("https://plaudit.example");
     let txn = stand.db.write_txn().await?;
     txn.execute_unprepared("UPDATE employer SET default_email = true")
         .await?;
