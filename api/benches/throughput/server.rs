@@ -29,7 +29,7 @@ fn command(database_url: &str) -> Command {
         .env("PLAUDIT_DATABASE_URL", database_url)
         // The receivers of webhooks are on this machine, and a broken one is to come back while somebody waits.
         .env("PLAUDIT_ALLOW_PRIVATE_NETWORKS", "true")
-        .env("PLAUDIT_RETRY_SCALE", "0.01")
+        .env("PLAUDIT_RETRY_SCALE", "0.1")
         .stdin(Stdio::null());
     command
 }

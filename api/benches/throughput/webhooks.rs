@@ -2,7 +2,7 @@
 //! drip; then all recover, and everything has to arrive.
 //!
 //! Two installations take turns, so that what the broken ones have left behind is not there when the healthy ones are alone. Waits
-//! before another try are a hundredth of the real ones, which makes the broken ones come back a hundred times as often.
+//! before another try are a tenth of the real ones, which makes the broken ones come back ten times as often.
 
 mod receivers;
 
