@@ -32,6 +32,7 @@ pub mod tenant;
 pub mod webhook;
 
 use entity::db;
+use jobs::rules::definition::DefinitionFault;
 use sea_orm::DbErr;
 
 /// What the caller of an operation can mend.
@@ -101,6 +102,16 @@ pub struct Fault {
     pub message: String,
     /// The path of the input field, from the input downwards.
     pub path: Vec<String>,
+}
+
+impl From<DefinitionFault> for Fault {
+    fn from(fault: DefinitionFault) -> Self {
+        Self {
+            code: FaultCode::InvalidInput,
+            message: fault.message,
+            path: fault.path,
+        }
+    }
 }
 
 impl Fault {

@@ -63,11 +63,7 @@ pub async fn create(app: &App, permit: Permit<access::CreateBoost>, input: Creat
     let days = [Some(input.starts_on), Some(input.ends_on)];
     validate::dates([&["startsOn"], &["endsOn"]], days[0], days[1], &mut faults);
     let found = check_conditions(&input.conditions);
-    faults.extend(found.into_iter().map(|fault| Fault {
-        code: FaultCode::InvalidInput,
-        message: fault.message,
-        path: fault.path,
-    }));
+    faults.extend(found.into_iter().map(Fault::from));
     let conditions = serde_json::to_value(&input.conditions)
         .map_err(|_| Error::Internal("conditions could not be written"))?;
     if validate::has_nul(&conditions) {

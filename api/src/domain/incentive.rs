@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use entity::incentive::{self, Model, Version};
 use entity::{campaign, employer, event_type, program, reward};
 use jobs::outcome::{self, Outcome as AwardOutcome};
-use jobs::rules::definition::{Definition, DefinitionFault};
+use jobs::rules::definition::Definition;
 use jobs::rules::{self, Incentive};
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
@@ -319,15 +319,15 @@ async fn checked(
     let basis = Basis::read(connection, employer, own, &rule.definition, now).await?;
     let schema = |key: &str| find(key).map(|item| item.properties_schema.clone().unwrap_or(Value::Null));
     let faults = rule.definition.check(&schema, &|key| basis.has(key));
-    let mut faults: Vec<Fault> = faults.into_iter().map(fault).collect();
+    let mut faults: Vec<Fault> = faults.into_iter().map(Fault::from).collect();
     faults.extend(basis.circles(own, &rule.definition));
     let outcome_faults = outcome::check(&rule.outcomes, &rule.definition, &schema);
-    faults.extend(outcome_faults.into_iter().map(fault));
+    faults.extend(outcome_faults.into_iter().map(Fault::from));
     faults.extend(unknown_rewards(connection, employer, &rule.outcomes).await?);
     faults.extend(unknown_campaigns(connection, employer, &rule.outcomes).await?);
     require_none(faults)?;
     let compiled = Incentive::compile(&rule.definition)
-        .map_err(|faults| Error::Refused(faults.into_iter().map(fault).collect()))?;
+        .map_err(|faults| Error::Refused(faults.into_iter().map(Fault::from).collect()))?;
     let event_types: Vec<&str> = compiled.event_types();
     let refunds = rule.outcomes.iter().filter_map(|outcome| match outcome {
         AwardOutcome::Points(points) => points.refund.as_ref().map(|refund| refund.event_type.as_str()),
@@ -421,12 +421,4 @@ async fn unknown_campaigns(
         }
     }
     Ok(faults)
-}
-
-fn fault(fault: DefinitionFault) -> Fault {
-    Fault {
-        code: FaultCode::InvalidInput,
-        message: fault.message,
-        path: fault.path,
-    }
 }

@@ -92,14 +92,7 @@ pub(super) async fn triggers(
     for (path, trigger) in triggers {
         let Some(trigger) = trigger else { continue };
         let found = pattern::check_trigger(trigger, &schema);
-        faults.extend(found.into_iter().map(|fault| {
-            Fault {
-                code: super::FaultCode::InvalidInput,
-                message: fault.message,
-                path: fault.path,
-            }
-            .under(path)
-        }));
+        faults.extend(found.into_iter().map(|fault| Fault::from(fault).under(path)));
         if validate::has_nul(&stored(trigger)?) {
             faults.push(Fault::invalid(path, "no text has a zero character"));
         }
