@@ -191,8 +191,8 @@ impl Desk {
             tracing::warn!(error = %error, "what came of messages could not be written down, and is tried again");
             drop(tokio::time::timeout(SETTLE_AGAIN_AFTER, stop.cancelled()).await);
         }
-        for one in self.finished.drain(..) {
-            context.metrics.count(&MESSAGES, [("outcome", one.outcome)], 1);
+        for outcome in self.finished.drain(..).filter_map(|one| one.outcome) {
+            context.metrics.count(&MESSAGES, [("outcome", outcome)], 1);
         }
         Ok(())
     }

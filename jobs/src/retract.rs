@@ -140,9 +140,15 @@ async fn apply(
     kept_event::delete(connection, &events).await?;
     let marked: Vec<(MemberId, Identity)> = found
         .iter()
+        .filter(|identity| {
+            let catalogue = employers.get(identity.employer_id);
+            catalogue.is_some_and(|catalogue| catalogue.campaigns.marks_anything())
+        })
         .filter_map(|identity| Some((*known.get(identity)?, identity.clone())))
         .collect();
-    campaign_mark::take_back(connection, &marked).await?;
+    if !marked.is_empty() {
+        campaign_mark::take_back(connection, &marked).await?;
+    }
     let mut cases = Cases::new();
     for row in contribution::list_of_events(connection, &events).await? {
         let Some(catalogue) = employers.get(row.employer_id) else {

@@ -3,7 +3,9 @@
 //! Of a sensitive trigger nothing shows to whoever only sees a list of mails: the subject is neutral, and the mail begins with an opening
 //! that is longer than any preview.
 
-use serde_json::Value;
+use entity::campaign::Model;
+use entity::employer;
+use serde_json::{Value, json};
 
 use super::Campaign;
 use super::template::{Form, Template};
@@ -44,6 +46,23 @@ pub struct Occasion<'a> {
     pub employer: &'a str,
     /// Where the member ends such mail; none: it cannot.
     pub unsubscribe_url: Option<&'a str>,
+}
+
+/// What templates can name; of the member, the event and the achievement what the caller knows of them.
+pub fn values(
+    campaign: &Model,
+    employer: &employer::Model,
+    (member, event, achievement): (Value, Value, Value),
+    unsubscribe_url: Option<&str>,
+) -> Value {
+    json!({
+        "member": member,
+        "event": event,
+        "achievement": achievement,
+        "employer": {"key": employer.key, "name": employer.name},
+        "campaign": {"key": campaign.key, "name": campaign.name},
+        "unsubscribeUrl": unsubscribe_url,
+    })
 }
 
 /// Puts a message together; an error says why a template cannot be rendered, and nothing of the member.

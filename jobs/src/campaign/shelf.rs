@@ -61,6 +61,11 @@ impl Shelf {
         self.campaigns.get(*self.by_key.get(key)?)
     }
 
+    /// Whether any event is news to any campaign.
+    pub fn marks_anything(&self) -> bool {
+        !self.by_event_type.is_empty()
+    }
+
     /// The campaigns that an event is news to, and what it tells them: that its member belongs to their segment, or has done what they
     /// work towards.
     pub fn marked_by(

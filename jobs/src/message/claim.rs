@@ -67,6 +67,11 @@ pub(super) async fn take(context: &Context, limit: usize) -> Result<Taken, DbErr
     }
     let txn = context.db.write_txn().await?;
     let rows = message::lock(&*txn, &due).await?;
+    if rows.is_empty() {
+        // Others are at all of them.
+        txn.rollback().await?;
+        return Ok(Taken::default());
+    }
     let known = Known::load(context, &*txn, &rows).await?;
     let mut random = [0; 8];
     context.ids.fill(&mut random);

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::claim::{Outgoing, dropped};
 use crate::Context;
-use crate::campaign::compose::{Occasion, Words, compose};
+use crate::campaign::compose::{self, Occasion, Words, compose};
 use crate::campaign::link;
 use crate::deliver::backoff;
 use crate::deliver::content::{self, Content, Question};
@@ -33,14 +33,16 @@ pub(super) struct Finished {
     pub row: Model,
     /// The address that is not to be written to any more, if that is what came of it.
     pub suppressed: Option<Suppression>,
-    /// What came of it, for the metrics.
-    pub outcome: &'static str,
+    /// What came of it, for the metrics; none: it was not begun.
+    pub outcome: Option<&'static str>,
 }
 
 /// Sends a message; none: its lease was lost, or it could not be marked, and then nothing was handed over.
 pub(super) async fn send(context: Context, outgoing: Outgoing) -> Option<Finished> {
     let now = outgoing.employer.now(context.clock.now());
-    let words = match words(&context, &outgoing).await {
+    let row = &outgoing.row;
+    let url = (!outgoing.campaign.row.transactional).then(|| link::unsubscribe(&context.public_url, row));
+    let words = match words(&context, &outgoing, url.as_deref()).await {
         Ok(words) => words,
         Err(reason) => {
             let campaign = outgoing.campaign.row.id;
@@ -50,11 +52,11 @@ pub(super) async fn send(context: Context, outgoing: Outgoing) -> Option<Finishe
                 lease: outgoing.lease,
                 row,
                 suppressed: None,
-                outcome: "failed",
+                outcome: Some("failed"),
             });
         }
     };
-    let mail = mail(&context, &outgoing, words)?;
+    let mail = mail(&context, &outgoing, words, url)?;
     let _turn = context.gate.turn().await?;
     match begin(&context, &outgoing, now).await {
         Ok(true) => {}
@@ -81,7 +83,7 @@ pub(super) async fn send(context: Context, outgoing: Outgoing) -> Option<Finishe
 }
 
 /// The words of a message: those of its content source, where that answers in time, and those of its templates.
-async fn words(context: &Context, outgoing: &Outgoing) -> Result<Words, String> {
+async fn words(context: &Context, outgoing: &Outgoing, url: Option<&str>) -> Result<Words, String> {
     let Outgoing {
         row,
         campaign,
@@ -89,8 +91,7 @@ async fn words(context: &Context, outgoing: &Outgoing) -> Result<Words, String> 
         ..
     } = outgoing;
     let content = content(context, outgoing).await;
-    let url = (!campaign.row.transactional).then(|| link::unsubscribe(&context.public_url, row));
-    let values = values(outgoing, url.as_deref());
+    let values = values(outgoing, url);
     compose(
         campaign,
         &Occasion {
@@ -98,7 +99,7 @@ async fn words(context: &Context, outgoing: &Outgoing) -> Result<Words, String> 
             content: content.as_deref(),
             is_sensitive: row.sensitive,
             employer: &employer.name,
-            unsubscribe_url: url.as_deref(),
+            unsubscribe_url: url,
         },
     )
 }
@@ -121,16 +122,11 @@ fn values(outgoing: &Outgoing, unsubscribe_url: Option<&str>) -> Value {
     let achievement = shown.map(|award: &achievement::Model| {
         json!({"title": award.title, "earnedOn": award.earned_on, "ordinal": award.ordinal})
     });
-    json!({
-        "member": {
-            "externalId": member.external_id, "locale": member.locale, "attributes": member.attributes,
-        },
-        "event": event,
-        "achievement": achievement,
-        "employer": {"key": employer.key, "name": employer.name},
-        "campaign": {"key": campaign.row.key, "name": campaign.row.name},
-        "unsubscribeUrl": unsubscribe_url,
-    })
+    let member = json!({
+        "externalId": member.external_id, "locale": member.locale, "attributes": member.attributes,
+    });
+    let known = (member, event.unwrap_or_default(), achievement.unwrap_or_default());
+    compose::values(&campaign.row, employer, known, unsubscribe_url)
 }
 
 fn properties(row: &Model) -> Map<String, Value> {
@@ -175,10 +171,14 @@ async fn content(context: &Context, outgoing: &Outgoing) -> Option<std::sync::Ar
 }
 
 /// The mail; none: the member has no address any more, which whoever decided has seen.
-fn mail(context: &Context, outgoing: &Outgoing, words: Words) -> Option<Mail> {
+fn mail(
+    context: &Context,
+    outgoing: &Outgoing,
+    words: Words,
+    unsubscribe_url: Option<String>,
+) -> Option<Mail> {
     let Outgoing {
         row,
-        campaign,
         employer,
         member,
         ..
@@ -192,7 +192,7 @@ fn mail(context: &Context, outgoing: &Outgoing, words: Words) -> Option<Mail> {
         html: words.html,
         message_id: context.mailer.message_id(&name),
         date: context.clock.now(),
-        unsubscribe_url: (!campaign.row.transactional).then(|| link::unsubscribe(&context.public_url, row)),
+        unsubscribe_url,
     })
 }
 
@@ -214,7 +214,7 @@ pub(super) fn put_back(outgoing: Outgoing, real: DateTime<Utc>) -> Finished {
         lease: outgoing.lease,
         row: waiting(outgoing.row, None, now.checked_add_signed(SOON).unwrap_or(now)),
         suppressed: None,
-        outcome: "deferred",
+        outcome: None,
     }
 }
 
@@ -283,12 +283,12 @@ fn finish(
         lease: outgoing.lease,
         row,
         suppressed,
-        outcome: match outcome {
+        outcome: Some(match outcome {
             Outcome::Accepted => "sent",
             Outcome::Deferred { .. } => "deferred",
             Outcome::Refused { .. } => "failed",
             Outcome::Unknown => "unknown",
-        },
+        }),
     }
 }
 

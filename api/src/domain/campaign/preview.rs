@@ -4,7 +4,7 @@ use entity::campaign::Model;
 use entity::employer;
 use entity::id::EmployerId;
 use jobs::campaign::Campaign;
-use jobs::campaign::compose::{Occasion, Words, compose};
+use jobs::campaign::compose::{self, Occasion, Words, compose};
 use serde_json::{Map, Value, json};
 
 use super::check;
@@ -103,14 +103,16 @@ fn values(
         Some(_) => return Err(Fault::invalid(&["sample"], "a JSON object").into()),
     };
     let mut part = |name: &str, otherwise: Value| given.remove(name).unwrap_or(otherwise);
-    let values = json!({
-        "member": part("member", json!({"externalId": "ada", "locale": "en", "attributes": {}})),
-        "event": part("event", json!({"type": "order.completed", "properties": {}})),
-        "achievement": part("achievement", json!({"title": "An achievement", "earnedOn": "2030-01-31", "ordinal": 1})),
-        "employer": {"key": employer.key, "name": employer.name},
-        "campaign": {"key": draft.key, "name": draft.name},
-        "unsubscribeUrl": unsubscribe_url,
-    });
+    let achievement = json!({"title": "An achievement", "earnedOn": "2030-01-31", "ordinal": 1});
+    let known = (
+        part(
+            "member",
+            json!({"externalId": "ada", "locale": "en", "attributes": {}}),
+        ),
+        part("event", json!({"type": "order.completed", "properties": {}})),
+        part("achievement", achievement),
+    );
+    let values = compose::values(draft, employer, known, unsubscribe_url);
     if given.is_empty() {
         Ok(values)
     } else {
