@@ -121,8 +121,12 @@ pub async fn take(context: &Context, room: usize) -> Result<Claimed, DbErr> {
         .iter()
         .map(|(key, row)| (*key, slots_of(row.failures)))
         .collect();
-    for (key, count) in delivery::count_under_way(&*txn, &keys, now).await? {
-        slots.entry(key).and_modify(|slots| *slots -= count);
+    let under_way: HashMap<EndpointKey, i64> = delivery::count_under_way(&*txn, &keys, now)
+        .await?
+        .into_iter()
+        .collect();
+    for (key, count) in &under_way {
+        slots.entry(*key).and_modify(|slots| *slots -= count);
     }
     let mut taken = delivery::list_due(&*txn, &keys, now, CALLS_EACH).await?;
     // The longest due first, over all endpoints.
@@ -132,6 +136,13 @@ pub async fn take(context: &Context, room: usize) -> Result<Claimed, DbErr> {
         *slots >= 0
     });
     taken.truncate(room);
+    // Of these, whoever answers is called before those from whom nothing good has come: what a broken receiver costs comes after.
+    // Only the order of the calls, not what is taken: so nobody is kept waiting for good.
+    taken.sort_by_key(|one| {
+        let key = (one.partner_id, one.endpoint_id);
+        let fails = endpoints.get(&key).is_none_or(|row| row.failures > 0);
+        fails || under_way.contains_key(&key)
+    });
     let keys: Vec<Key> = taken.iter().map(Taken::key).collect();
     delivery::take(&*txn, &keys, lease, until).await?;
     txn.commit().await?;

@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
-use entity::clock::Clock;
 use futures_util::stream;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
@@ -47,7 +45,6 @@ pub struct Receivers {
 /// One receiver.
 struct One {
     manner: Manner,
-    clock: Clock,
     recovered: Arc<AtomicBool>,
     book: Mutex<Book>,
 }
@@ -57,8 +54,8 @@ struct One {
 struct Book {
     /// The id under which each position came, whatever was answered.
     ids: BTreeMap<i64, String>,
-    /// How many milliseconds after it was recorded each entry was taken for the first time.
-    taken: BTreeMap<i64, f64>,
+    /// When each entry was taken for the first time.
+    taken: BTreeMap<i64, Instant>,
     calls: usize,
     /// What no receiver should ever see.
     wrong: Option<String>,
@@ -74,7 +71,6 @@ impl Receivers {
             urls.push(format!("http://{}/hook", listener.local_addr()?));
             let one = Arc::new(One {
                 manner: *manner,
-                clock: Clock::system(),
                 recovered: Arc::clone(&recovered),
                 book: Mutex::default(),
             });
@@ -106,16 +102,20 @@ impl Receivers {
             .all(|one| i64::try_from(one.book().taken.len()).is_ok_and(|count| count >= last))
     }
 
-    /// How late each of these positions came to each healthy receiver, in milliseconds.
-    pub fn lateness(&self, (first, last): (i64, i64)) -> Vec<f64> {
+    /// How long after it was sent each event came to each healthy receiver, in milliseconds. An entry says only to the second when
+    /// it was recorded, so that is not what is asked; `sent` are the moments of the events that made the positions from `first` on.
+    pub fn lateness(&self, first: i64, sent: &[Instant]) -> Vec<f64> {
         let healthy = self.all.iter().filter(|one| one.manner == Manner::Healthy);
-        healthy
-            .flat_map(|one| {
-                let book = one.book();
-                let late: Vec<f64> = book.taken.range(first..=last).map(|(_, late)| *late).collect();
-                late
-            })
-            .collect()
+        let mut late = Vec::new();
+        for one in healthy {
+            let book = one.book();
+            let taken = sent.iter().zip(first..).filter_map(|(sent, position)| {
+                let taken = book.taken.get(&position)?;
+                Some(taken.saturating_duration_since(*sent).as_secs_f64() * 1_000.0)
+            });
+            late.extend(taken);
+        }
+        late
     }
 
     /// The calls so far.
@@ -154,11 +154,10 @@ impl One {
     }
 
     /// Notes a call.
-    fn note(&self, headers: &HeaderMap, body: &str, now: DateTime<Utc>) -> anyhow::Result<()> {
+    fn note(&self, headers: &HeaderMap, body: &str, now: Instant) -> anyhow::Result<()> {
         let body: Value = serde_json::from_str(body)?;
         let entry = &body["data"];
         let position = entry["position"].as_i64().context("a position")?;
-        let recorded: DateTime<Utc> = entry["recordedAt"].as_str().context("an instant")?.parse()?;
         let id = headers.get("webhook-id").context("an id")?.to_str()?;
         let is_well = self.is_well();
         let mut book = self.book();
@@ -169,16 +168,14 @@ impl One {
             "position {position} came under two ids"
         );
         if is_well {
-            #[expect(clippy::cast_precision_loss, reason = "microseconds of a few minutes")]
-            let late = (now - recorded).num_microseconds().unwrap_or(i64::MAX) as f64 / 1_000.0;
-            book.taken.entry(position).or_insert(late);
+            book.taken.entry(position).or_insert(now);
         }
         Ok(())
     }
 }
 
 async fn answer(State(one): State<Arc<One>>, headers: HeaderMap, body: String) -> Response {
-    if let Err(error) = one.note(&headers, &body, one.clock.now()) {
+    if let Err(error) = one.note(&headers, &body, Instant::now()) {
         one.book().wrong = Some(error.to_string());
     }
     if one.is_well() {
