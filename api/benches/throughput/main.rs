@@ -10,6 +10,8 @@
 //! The floor writes the rows that Plaudit writes, by plain statements of 1,000 rows through the same driver, with as many
 //! connections, and does nothing else. Rounds of floor and program take turns, and what is shown is the median of the rounds'
 //! ratios: other work on the machine slows both. Absolute numbers depend on the machine and its neighbours, and mean nothing.
+//! Beside each rate is what an event cost in processor time, of the program and of PostgreSQL, and the ratio of both to that of the
+//! floor: a busy machine changes it least, so where the two ratios differ much, this is the one to believe.
 //! Asserted is correctness alone: everything accepted, everything evaluated, the feed without a hole, nothing set aside.
 
 #![expect(
@@ -21,6 +23,7 @@
     reason = "a field that an answer does not have reads as null"
 )]
 
+mod cpu;
 mod employer;
 mod evaluator;
 mod floor;

@@ -10,9 +10,10 @@ use entity::clock::{Clock, Timestamp};
 use serde_json::json;
 
 use crate::Scale;
+use crate::cpu::{Measured, Runs};
 use crate::employer::Employer;
 use crate::floor::{Floor, Shape};
-use crate::load::{Client, Door, Feed, per_second};
+use crate::load::{Client, Door, Feed};
 use crate::report::{Report, percentile, say};
 use crate::scenario::{self, MEDITATION};
 use crate::server::{self, Server};
@@ -20,8 +21,8 @@ use crate::stand::{Place, Stand};
 
 /// What is not evaluated by then will not be.
 const EVALUATED_WITHIN: Duration = Duration::from_mins(5);
-/// How often it is looked whether all is evaluated.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// How often it is looked whether all is evaluated: seldom enough that the looking costs nothing.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Requests in flight: of one event each, and of many.
 const SINGLES_AT_ONCE: usize = 64;
 const AT_ONCE: usize = 8;
@@ -145,18 +146,20 @@ impl Bench {
             ),
         ] {
             let members = self.take("sent", count);
-            let rate = client
+            let running = self.stand.meter.start(Runs::Outside);
+            client
                 .send_all(door, members, per_request, at_once, self.clock.now())
                 .await?;
-            report.note(what, rate, ACCEPT_FLOOR, accept_floor, "events/s");
+            let rate = running.stop(count);
+            report.compare(what, rate, ACCEPT_FLOOR, accept_floor, "events/s");
             if per_request == 1 {
-                report.note(what, rate, SINGLE_FLOOR, single_floor, "events/s");
+                report.compare(what, rate, SINGLE_FLOOR, single_floor, "events/s");
             }
         }
-        self.drain("sent").await?;
+        self.drain("sent", singles + 2 * events + events / 2).await?;
 
         let one = self.evaluate("one", events).await?;
-        report.note(
+        report.compare(
             "evaluated by work, immediate, once",
             one,
             EVALUATE_FLOOR,
@@ -164,8 +167,7 @@ impl Bench {
             "events/s",
         );
         self.simulate(report).await?;
-        let floor = 1.0 / (1.0 / accept_floor + 1.0 / evaluate_floor);
-        self.serve(report, floor).await
+        self.serve(report, accept_floor.then(evaluate_floor)).await
     }
 
     /// How long a draft takes over as many sample events as there may be: an event of every member each day.
@@ -206,25 +208,25 @@ impl Bench {
         Ok(())
     }
 
-    /// Queues events of an employer, then lets a worker loose on them; returns events per second from its start.
-    async fn evaluate(&mut self, employer: &'static str, count: usize) -> anyhow::Result<f64> {
+    /// Queues events of an employer, then lets a worker loose on them.
+    async fn evaluate(&mut self, employer: &'static str, count: usize) -> anyhow::Result<Measured> {
         let members = self.take(employer, count);
         let client = self.stand.client(employer).await?;
         client
             .send_all(Door::CloudEvents, members, 1_000, 2, self.clock.now())
             .await?;
-        let elapsed = self.drain(employer).await?;
-        Ok(per_second(count, elapsed))
+        self.drain(employer, count).await
     }
 
-    /// Lets a worker loose on what is queued, and waits until the employer's partner has an entry of every member that has sent.
-    async fn drain(&self, employer: &'static str) -> anyhow::Result<Duration> {
+    /// Lets a worker loose on so many events that are queued, and waits until the employer's partner has an entry of every member
+    /// that has sent; measured is from the worker's start.
+    async fn drain(&self, employer: &'static str, count: usize) -> anyhow::Result<Measured> {
         let worker = Server::work(&self.stand.url).await?;
-        let start = Instant::now();
+        let running = self.stand.meter.start(Runs::Outside);
         self.recorded(employer).await?;
-        let elapsed = start.elapsed();
+        let measured = running.stop(count);
         worker.end().await?;
-        Ok(elapsed)
+        Ok(measured)
     }
 
     /// Waits until the employer's partner has an entry of every member that has sent.
@@ -246,7 +248,7 @@ impl Bench {
     }
 
     /// What one process does alone: accept and evaluate at once, push to a subscription, and the memory it needs for it.
-    async fn serve(&mut self, report: &mut Report, floor: f64) -> anyhow::Result<()> {
+    async fn serve(&mut self, report: &mut Report, floor: Measured) -> anyhow::Result<()> {
         let server = Server::serve(&self.stand.url, true).await?;
         let client = self.client(&server, "timed").await?;
         let partner = server::token(&self.stand.url, &["feed:read", "--partner", "timed"])?;
@@ -270,13 +272,13 @@ impl Bench {
 
         let client = self.client(&server, "both").await?;
         let members = self.take("both", self.scale.events);
-        let start = Instant::now();
+        let running = self.stand.meter.start(Runs::Outside);
         client
             .send_all(Door::CloudEvents, members, 100, AT_ONCE, self.clock.now())
             .await?;
         self.recorded("both").await?;
-        let rate = per_second(self.scale.events, start.elapsed());
-        report.note(
+        let rate = running.stop(self.scale.events);
+        report.compare(
             "accepted and evaluated, requests of 100",
             rate,
             "both floors one after the other",
