@@ -4,7 +4,7 @@
 //! cargo bench -p api                  about twenty minutes; SQLite, and a PostgreSQL of its own with fsync on
 //! cargo bench -p api -- --quick       less of everything, in a minute or two for each database
 //! cargo bench -p api -- --sqlite      without PostgreSQL
-//! cargo bench -p api -- --only judged evaluation alone, structure by structure; likewise served, wallet, webhooks, messages
+//! cargo bench -p api -- --only judged evaluation alone, structure by structure; likewise served, mixed, wallet, webhooks, messages
 //! ```
 //!
 //! The floor writes the rows that Plaudit writes, by plain statements of 1,000 rows through the same driver, with as many
@@ -27,10 +27,12 @@ mod cpu;
 mod employer;
 mod evaluator;
 mod floor;
+mod graphile;
 mod insert;
 mod judged;
 mod load;
 mod messages;
+mod mixed;
 mod queue;
 mod report;
 mod rounds;
@@ -82,6 +84,8 @@ enum Part {
     Served,
     /// Evaluation, structure by structure.
     Judged,
+    /// Evaluation where several incentives match and a hundred do not, beside a queue of jobs that do nothing.
+    Mixed,
     /// Balances that are read, and rewards that are redeemed.
     Wallet,
     /// Webhooks to endpoints of which nearly half are broken.
@@ -104,6 +108,8 @@ struct Scale {
     timed: usize,
     /// Events of each structure's measurement; four of each member.
     judged: usize,
+    /// Events of each measurement of several incentives, and jobs of the queue beside it.
+    mixed: usize,
     /// Events of each measurement that is compared with another one; four of each member.
     flat: usize,
     /// Accounts of points, each with 50 entries.
@@ -124,6 +130,7 @@ impl Scale {
                 progress: 100_000,
                 timed: 100,
                 judged: 4_000,
+                mixed: 8_000,
                 flat: 4_000,
                 accounts: 10_000,
                 told: 15,
@@ -137,6 +144,7 @@ impl Scale {
                 progress: 1_000_000,
                 timed: 400,
                 judged: 12_000,
+                mixed: 40_000,
                 flat: 8_000,
                 accounts: 1_000_000,
                 told: 30,
@@ -192,6 +200,9 @@ async fn measure(
     }
     if wants(Part::Judged) {
         judged::run(place, scale, report).await?;
+    }
+    if wants(Part::Mixed) {
+        mixed::run(place, scale, report).await?;
     }
     if wants(Part::Wallet) {
         wallet::run(place, scale, report).await?;

@@ -118,6 +118,30 @@ fn points() -> Scenario {
     }
 }
 
+/// A streak that goes on and a point for each minute, among 100 incentives that do not match: half wait for events of another type, half
+/// for more of the same type.
+pub fn mixed() -> Scenario {
+    let streak = json!({
+        "structure": {"streak": {"length": 30}}, "trigger": {"eventType": MEDITATION}, "limit": {"unlimited": true}
+    });
+    let other = json!({"eventType": REGISTRATION});
+    let more =
+        json!({"eventType": MEDITATION, "where": [{"path": "properties.minutes", "op": "GTE", "value": 60}]});
+    let mut scenario = Scenario {
+        key: "mixed",
+        what: "a streak and points among 100 others",
+        cases: 2,
+        ..points()
+    };
+    scenario.incentives.push(incentive("streak", streak));
+    scenario.incentives.extend((0..100).map(|number| {
+        let trigger = if number % 2 == 0 { &other } else { &more };
+        let idle = json!({"structure": {"immediate": true}, "trigger": trigger});
+        incentive(&format!("idle-{number}"), idle)
+    }));
+    scenario
+}
+
 fn sequence() -> Scenario {
     let steps = json!([{"eventType": REGISTRATION}, {"eventType": MEDITATION}]);
     Scenario {

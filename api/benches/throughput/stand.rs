@@ -282,7 +282,7 @@ impl Stand {
 }
 
 /// Makes an empty database and returns its address.
-async fn make(place: &Place<'_>, name: &str) -> anyhow::Result<String> {
+pub async fn make(place: &Place<'_>, name: &str) -> anyhow::Result<String> {
     match place {
         Place::Sqlite(folder) => Ok(format!(
             "sqlite://{}?mode=rwc",
