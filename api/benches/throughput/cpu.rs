@@ -41,6 +41,19 @@ impl Measured {
             },
         }
     }
+
+    /// Half-way between both.
+    pub fn between(self, other: Self) -> Self {
+        let middle = |one: f64, other: f64| f64::midpoint(one, other);
+        Self {
+            rate: middle(self.rate, other.rate),
+            cost: Cost {
+                program: middle(self.cost.program, other.cost.program),
+                database: middle(self.cost.database, other.cost.database),
+                client: middle(self.cost.client, other.cost.client),
+            },
+        }
+    }
 }
 
 /// Microseconds of processor time an event; not a number where nobody knows.

@@ -20,6 +20,10 @@ use crate::stand::{Stand, Tenant};
 
 mod points;
 
+/// Of about the length of real ones.
+const STATE: &str = r#"{"e":{"n":1},"x":[{"o":1,"s":{"2026-01-01":1}}]}"#;
+const WHY: &str = r#"{"version":1,"events":[{"source":"bench","id":"e-1234","localDate":"2026-01-01","timeZone":"Europe/Berlin"}],"text":"It happened on 2026-01-01."}"#;
+
 /// What follows from an event, besides that it leaves the queue.
 #[derive(Debug, Clone)]
 pub struct Shape {
@@ -34,6 +38,32 @@ pub struct Shape {
     pub why: String,
     /// Whether awards give points, and nobody is told of them.
     pub points: bool,
+}
+
+impl Shape {
+    /// An achievement, and an entry that tells of it, from each event.
+    pub fn simple() -> Self {
+        Self {
+            cases: 1,
+            awards: 1,
+            of: 1,
+            state: STATE.to_owned(),
+            why: WHY.to_owned(),
+            points: false,
+        }
+    }
+
+    /// Nothing at all.
+    pub fn nothing() -> Self {
+        Self {
+            cases: 0,
+            awards: 0,
+            of: 1,
+            state: String::new(),
+            why: String::new(),
+            points: false,
+        }
+    }
 }
 
 /// Who writes, and for whom.

@@ -4,7 +4,7 @@
 //! cargo bench -p api                  about twenty minutes; SQLite, and a PostgreSQL of its own with fsync on
 //! cargo bench -p api -- --quick       less of everything, in a minute or two for each database
 //! cargo bench -p api -- --sqlite      without PostgreSQL
-//! cargo bench -p api -- --only judged evaluation alone, structure by structure; likewise served, mixed, wallet, webhooks, messages
+//! cargo bench -p api -- --only judged evaluation alone, structure by structure; likewise served, mixed, sustained, growth, workers, wallet, webhooks, messages
 //! ```
 //!
 //! The floor writes the rows that Plaudit writes, by plain statements of 1,000 rows through the same driver, with as many
@@ -23,11 +23,13 @@
     reason = "a field that an answer does not have reads as null"
 )]
 
+mod course;
 mod cpu;
 mod employer;
 mod evaluator;
 mod floor;
 mod graphile;
+mod growth;
 mod insert;
 mod judged;
 mod load;
@@ -40,8 +42,10 @@ mod scenario;
 mod server;
 mod stage;
 mod stand;
+mod sustained;
 mod wallet;
 mod webhooks;
+mod workers;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
@@ -69,6 +73,12 @@ struct Options {
     /// Rounds; the medians are taken over them.
     #[arg(long)]
     rounds: Option<usize>,
+    /// How long it has to accept and evaluate at once without falling behind.
+    #[arg(long, default_value_t = 1.0)]
+    minutes: f64,
+    /// Events that pass through the queue before growth is measured: 2,000,000, or a tenth of that.
+    #[arg(long)]
+    passed: Option<usize>,
     /// This part alone.
     #[arg(long)]
     only: Option<Part>,
@@ -86,6 +96,12 @@ enum Part {
     Judged,
     /// Evaluation where several incentives match and a hundred do not, beside a queue of jobs that do nothing.
     Mixed,
+    /// Accepting and evaluating at once, for minutes.
+    Sustained,
+    /// A database with a past beside a fresh one.
+    Growth,
+    /// Several processes on one PostgreSQL.
+    Workers,
     /// Balances that are read, and rewards that are redeemed.
     Wallet,
     /// Webhooks to endpoints of which nearly half are broken.
@@ -98,12 +114,16 @@ enum Part {
 #[derive(Debug, Clone, Copy)]
 struct Scale {
     rounds: usize,
+    /// For how long it has to keep up.
+    minutes: f64,
     /// Events of each measurement.
     events: usize,
     /// Events sent one by one.
     singles: usize,
     /// Progress rows that are there already.
     progress: usize,
+    /// Events that have passed.
+    passed: usize,
     /// Events whose way to the partner is timed.
     timed: usize,
     /// Events of each structure's measurement; four of each member.
@@ -125,9 +145,11 @@ impl Scale {
         let scale = if options.quick {
             Self {
                 rounds: 3,
+                minutes: options.minutes,
                 events: 3_000,
                 singles: 600,
                 progress: 100_000,
+                passed: 200_000,
                 timed: 100,
                 judged: 4_000,
                 mixed: 8_000,
@@ -139,9 +161,11 @@ impl Scale {
         } else {
             Self {
                 rounds: 5,
+                minutes: options.minutes,
                 events: 20_000,
                 singles: 4_000,
                 progress: 1_000_000,
+                passed: 2_000_000,
                 timed: 400,
                 judged: 12_000,
                 mixed: 40_000,
@@ -153,6 +177,7 @@ impl Scale {
         };
         Self {
             rounds: options.rounds.unwrap_or(scale.rounds).max(1),
+            passed: options.passed.unwrap_or(scale.passed),
             ..scale
         }
     }
@@ -203,6 +228,15 @@ async fn measure(
     }
     if wants(Part::Mixed) {
         mixed::run(place, scale, report).await?;
+    }
+    if wants(Part::Sustained) {
+        sustained::run(place, scale, report).await?;
+    }
+    if wants(Part::Growth) {
+        growth::run(place, scale, report).await?;
+    }
+    if wants(Part::Workers) {
+        workers::run(place, scale, report).await?;
     }
     if wants(Part::Wallet) {
         wallet::run(place, scale, report).await?;

@@ -227,6 +227,12 @@ pub fn crowded() -> [Scenario; 4] {
     ]
 }
 
+/// So many incentives that wait for events of a type that never come.
+pub fn idle(count: usize) -> impl Iterator<Item = Value> {
+    let rule = json!({"structure": {"immediate": true}, "trigger": {"eventType": REGISTRATION}});
+    (0..count).map(move |number| incentive(&format!("idle-{number}"), rule.clone()))
+}
+
 fn crowd(key: &'static str, what: &'static str, count: usize, trigger: &Value) -> Scenario {
     let mut scenario = going(key, what, json!({"streak": {"length": 30}}));
     let idle = json!({"structure": {"immediate": true}, "trigger": trigger});

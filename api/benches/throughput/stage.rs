@@ -157,9 +157,9 @@ impl Stage {
         }
         Ok(Played {
             key,
-            rate,
             members,
             prefix,
+            rate,
         })
     }
 
