@@ -103,7 +103,13 @@ fn install() -> anyhow::Result<Option<PathBuf>> {
     }
     let installed = Command::new("npm")
         .current_dir(&folder)
-        .args(["ci", "--no-audit", "--no-fund", "--loglevel", "error"])
+        .args([
+            "ci",
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            "--loglevel=error",
+        ])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .status();
