@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::time::Instant;
 
 use entity::clock::{Clock, Timestamp};
 use entity::db::{Db, Kind};
@@ -13,13 +12,17 @@ use sea_orm::sea_query::Value;
 use sea_orm::{ConnectionTrait, Statement};
 use tokio::task::JoinSet;
 
+use crate::cpu::{Measured, Meter, Runs};
 use crate::insert::{Insert, backend, uuid};
-use crate::load::per_second;
 use crate::queue::{Lot, ROWS, SOURCE};
 use crate::scenario::MEDITATION;
 use crate::stand::{Stand, Tenant};
 
 mod points;
+
+/// Of about the length of real ones.
+const STATE: &str = r#"{"e":{"n":1},"x":[{"o":1,"s":{"2026-01-01":1}}]}"#;
+const WHY: &str = r#"{"version":1,"events":[{"source":"bench","id":"e-1234","localDate":"2026-01-01","timeZone":"Europe/Berlin"}],"text":"It happened on 2026-01-01."}"#;
 
 /// What follows from an event, besides that it leaves the queue.
 #[derive(Debug, Clone)]
@@ -37,6 +40,32 @@ pub struct Shape {
     pub points: bool,
 }
 
+impl Shape {
+    /// An achievement, and an entry that tells of it, from each event.
+    pub fn simple() -> Self {
+        Self {
+            cases: 1,
+            awards: 1,
+            of: 1,
+            state: STATE.to_owned(),
+            why: WHY.to_owned(),
+            points: false,
+        }
+    }
+
+    /// Nothing at all.
+    pub fn nothing() -> Self {
+        Self {
+            cases: 0,
+            awards: 0,
+            of: 1,
+            state: String::new(),
+            why: String::new(),
+            points: false,
+        }
+    }
+}
+
 /// Who writes, and for whom.
 #[derive(Clone)]
 pub struct Floor {
@@ -44,6 +73,7 @@ pub struct Floor {
     tenant: Arc<Tenant>,
     members: Arc<Vec<Uuid>>,
     ids: Ids,
+    meter: Meter,
     /// Every achievement has a place of its own.
     ordinal: Arc<AtomicI64>,
 }
@@ -56,6 +86,7 @@ impl Floor {
             members: Arc::new(stand.members(&tenant).await?),
             tenant: Arc::new(tenant),
             ids: Ids::system(clock.clone()),
+            meter: stand.meter,
             ordinal: Arc::new(AtomicI64::new(1)),
         })
     }
@@ -65,8 +96,8 @@ impl Floor {
         if self.db.kind() == Kind::Postgres { 2 } else { 1 }
     }
 
-    /// Writes receipts and events of these members; returns events per second.
-    pub async fn accept(&self, members: Range<usize>, now: Timestamp) -> anyhow::Result<f64> {
+    /// Writes receipts and events of these members.
+    pub async fn accept(&self, members: Range<usize>, now: Timestamp) -> anyhow::Result<Measured> {
         self.accept_by(members, now, ROWS, self.writers()).await
     }
 
@@ -77,12 +108,12 @@ impl Floor {
         now: Timestamp,
         rows: usize,
         connections: usize,
-    ) -> anyhow::Result<f64> {
+    ) -> anyhow::Result<Measured> {
         let count = members.len();
         let event_type = self.tenant.event_type(MEDITATION)?;
         let next = Arc::new(AtomicUsize::new(members.start));
         let mut writers = JoinSet::new();
-        let start = Instant::now();
+        let running = self.meter.start(Runs::Inside);
         for _ in 0..connections {
             let (floor, next, end) = (self.clone(), Arc::clone(&next), members.end);
             writers.spawn(async move {
@@ -107,7 +138,7 @@ impl Floor {
         while let Some(writer) = writers.join_next().await {
             writer??;
         }
-        Ok(per_second(count, start.elapsed()))
+        Ok(running.stop(count))
     }
 
     /// Queues so many events of each of these members, one after the other.
@@ -129,10 +160,10 @@ impl Floor {
         Ok(())
     }
 
-    /// Takes all events out of the queue and writes what follows from them; returns events per second.
-    pub async fn evaluate(&self, shape: &Shape, now: Timestamp) -> anyhow::Result<f64> {
+    /// Takes all events out of the queue and writes what follows from them.
+    pub async fn evaluate(&self, shape: &Shape, now: Timestamp) -> anyhow::Result<Measured> {
         let mut writers = JoinSet::new();
-        let start = Instant::now();
+        let running = self.meter.start(Runs::Inside);
         for _ in 0..self.writers() {
             let (floor, shape) = (self.clone(), shape.clone());
             writers.spawn(async move {
@@ -149,7 +180,7 @@ impl Floor {
         while let Some(writer) = writers.join_next().await {
             done += writer??;
         }
-        Ok(per_second(done, start.elapsed()))
+        Ok(running.stop(done))
     }
 
     async fn evaluate_once(&self, shape: &Shape, now: Timestamp) -> anyhow::Result<usize> {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use entity::clock::{Clock, Timestamp};
 
 use crate::Scale;
+use crate::cpu::Measured;
 use crate::employer::Employer;
 use crate::floor::{Floor, Shape};
 use crate::report::{Report, say};
@@ -89,16 +90,16 @@ impl Bench {
             let floor = self.floor_of(scenario.key, round).await?;
             let played = self.stage.play(scenario.key, self.scale.judged).await?;
             let what = format!("evaluated, {}", scenario.what);
-            report.note(&what, played.rate, FLOOR, floor, "events/s");
+            report.compare(&what, played.rate, FLOOR, floor, "events/s");
             let rate = self.stage.retract(&played).await?;
             let what = format!("retracted, {}", scenario.what);
-            report.note(&what, rate, "evaluated", played.rate, "events/s");
+            report.compare(&what, rate, "evaluated", played.rate, "events/s");
         }
         Ok(())
     }
 
     /// The rate at which the rows that follow from such events are written.
-    async fn floor_of(&mut self, key: &str, round: usize) -> anyhow::Result<f64> {
+    async fn floor_of(&mut self, key: &str, round: usize) -> anyhow::Result<Measured> {
         let members = self.floor_used..self.floor_used + self.scale.judged / STEPS;
         self.floor_used = members.end;
         self.floor
@@ -115,23 +116,23 @@ impl Bench {
             let base = self.stage.play(fresh.key, flat).await?.rate;
             let rate = self.stage.play(lived.key, flat).await?.rate;
             let what = format!("{}, {HISTORY_DAYS} days behind", fresh.what);
-            report.note(&what, rate, "new members", base, "events/s");
+            report.compare(&what, rate, "new members", base, "events/s");
         }
         let [(fresh, _), ..] = scenario::histories();
         let base = self.stage.play(fresh.key, flat).await?.rate;
         let rate = self.grown.play(fresh.key, flat).await?.rate;
         let what = format!("{}, beside {} members", fresh.what, self.scale.progress);
-        report.note(&what, rate, "beside few", base, "events/s");
+        report.compare(&what, rate, "beside few", base, "events/s");
         // The database itself is slower in larger tables: that much is not ours.
         let shape = &self.shapes[fresh.key];
         let base = self.stage.floor(fresh.key, flat, shape).await?;
         let rate = self.grown.floor(fresh.key, flat, shape).await?;
         let what = format!("{FLOOR}, beside {} members", self.scale.progress);
-        report.note(&what, rate, "beside few", base, "events/s");
+        report.compare(&what, rate, "beside few", base, "events/s");
         for crowd in scenario::crowded() {
             let base = self.stage.play(fresh.key, flat).await?.rate;
             let rate = self.stage.play(crowd.key, flat).await?.rate;
-            report.note(crowd.what, rate, "the 1 that matches", base, "events/s");
+            report.compare(crowd.what, rate, "the 1 that matches", base, "events/s");
         }
         Ok(())
     }

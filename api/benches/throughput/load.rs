@@ -15,6 +15,9 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 /// What takes longer is lost.
 const WITHIN: Duration = Duration::from_secs(30);
+/// When events are sent again that a busy server would not take: sooner than it asks for, so that it has always more than it can do.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
+const SERVICE_UNAVAILABLE: u16 = 503;
 
 /// Which way events take into the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +34,9 @@ pub struct Client {
     http: reqwest::Client,
     address: String,
     token: String,
+    /// Numbers from here on begin again with the first member.
+    members: usize,
+    refused: Arc<AtomicUsize>,
 }
 
 impl Client {
@@ -40,13 +46,25 @@ impl Client {
             http: reqwest::Client::builder().timeout(WITHIN).build()?,
             address: address.to_owned(),
             token: token.to_owned(),
+            members: usize::MAX,
+            refused: Arc::default(),
         })
+    }
+
+    /// The same, for so many members, each of whom may send any number of events.
+    pub fn among(self, members: usize) -> Self {
+        Self { members, ..self }
+    }
+
+    /// How many requests a busy server would not take.
+    pub fn refused(&self) -> usize {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Runs a query, which must succeed, and returns its data.
     pub async fn query(&self, query: &str, variables: Value) -> anyhow::Result<Value> {
         let body = json!({"query": query, "variables": variables});
-        let mut answer = self.post("graphql", "application/json", body.to_string()).await?;
+        let (_, mut answer) = self.post("graphql", "application/json", body.to_string()).await?;
         ensure!(answer.get("errors").is_none(), "the API answered: {answer}");
         Ok(answer["data"].take())
     }
@@ -69,7 +87,7 @@ impl Client {
         Ok(serde_json::from_slice(&answer.bytes().await?)?)
     }
 
-    async fn post(&self, path: &str, media: &str, body: String) -> anyhow::Result<Value> {
+    async fn post(&self, path: &str, media: &str, body: String) -> anyhow::Result<(u16, Value)> {
         let answer = self
             .http
             .post(format!("http://{}/{path}", self.address))
@@ -78,29 +96,40 @@ impl Client {
             .body(body)
             .send()
             .await?;
-        Ok(serde_json::from_slice(&answer.bytes().await?)?)
+        let status = answer.status().as_u16();
+        Ok((status, serde_json::from_slice(&answer.bytes().await?)?))
     }
 
-    /// Sends one event of each of these members in one request; all of them must be accepted.
-    async fn send(&self, door: Door, members: &[usize], now: DateTime<Utc>) -> anyhow::Result<()> {
+    /// Sends the events of these numbers in one request; all of them must be accepted.
+    pub async fn send(&self, door: Door, numbers: &[usize], now: DateTime<Utc>) -> anyhow::Result<()> {
         let at = now.to_rfc3339();
+        let of = |number: usize| name(number % self.members);
         let answer = match door {
             Door::CloudEvents => {
-                let events = members.iter().map(|member| {
+                let events = numbers.iter().map(|number| {
                     json!({
-                        "specversion": "1.0", "id": format!("e-{member}"), "source": "bench", "type": "meditation.completed",
-                        "subject": name(*member), "time": at, "data": {"minutes": 12}
+                        "specversion": "1.0", "id": format!("e-{number}"), "source": "bench", "type": "meditation.completed",
+                        "subject": of(*number), "time": at, "data": {"minutes": 12}
                     })
                 });
                 let body = Value::from(events.collect::<Vec<_>>()).to_string();
-                self.post("events", "application/cloudevents-batch+json", body)
-                    .await?
+                loop {
+                    let media = "application/cloudevents-batch+json";
+                    let (status, answer) = self.post("events", media, body.clone()).await?;
+                    if status != SERVICE_UNAVAILABLE {
+                        break answer;
+                    }
+                    self.refused.fetch_add(1, Ordering::Relaxed);
+                    tokio::time::interval_at(tokio::time::Instant::now() + AGAIN_AFTER, AGAIN_AFTER)
+                        .tick()
+                        .await;
+                }
             }
             Door::GraphQl => {
-                let events = members.iter().map(|member| {
+                let events = numbers.iter().map(|number| {
                     json!({
-                        "id": format!("e-{member}"), "source": "bench", "type": "meditation.completed",
-                        "member": name(*member), "occurredAt": at, "properties": {"minutes": 12}
+                        "id": format!("e-{number}"), "source": "bench", "type": "meditation.completed",
+                        "member": of(*number), "occurredAt": at, "properties": {"minutes": 12}
                     })
                 });
                 let query = "mutation($input: RecordEventsInput!) { recordEvents(input: $input) { results { id status } } }";
@@ -115,14 +144,14 @@ impl Client {
             .filter(|result| result["status"] == "ACCEPTED")
             .count();
         ensure!(
-            accepted == members.len(),
+            accepted == numbers.len(),
             "{accepted} of {} events were accepted: {answer}",
-            members.len()
+            numbers.len()
         );
         Ok(())
     }
 
-    /// Sends an event of each of these members, so many a request and so many requests at once; returns events per second.
+    /// Sends an event of each of these members, so many a request and so many requests at once.
     pub async fn send_all(
         &self,
         door: Door,
@@ -130,11 +159,9 @@ impl Client {
         per_request: usize,
         at_once: usize,
         now: DateTime<Utc>,
-    ) -> anyhow::Result<f64> {
-        let count = members.len();
+    ) -> anyhow::Result<()> {
         let next = Arc::new(AtomicUsize::new(members.start));
         let mut senders = JoinSet::new();
-        let start = Instant::now();
         for _ in 0..at_once {
             let (client, next, end) = (self.clone(), Arc::clone(&next), members.end);
             senders.spawn(async move {
@@ -151,7 +178,7 @@ impl Client {
         while let Some(sender) = senders.join_next().await {
             sender??;
         }
-        Ok(per_second(count, start.elapsed()))
+        Ok(())
     }
 
     /// Sends events one after another and waits for each on the partner's subscription; returns the milliseconds until the

@@ -4,12 +4,14 @@
 //! cargo bench -p api                  about twenty minutes; SQLite, and a PostgreSQL of its own with fsync on
 //! cargo bench -p api -- --quick       less of everything, in a minute or two for each database
 //! cargo bench -p api -- --sqlite      without PostgreSQL
-//! cargo bench -p api -- --only judged evaluation alone, structure by structure; likewise served, wallet, webhooks, messages
+//! cargo bench -p api -- --only judged evaluation alone, structure by structure; likewise served, mixed, sustained, growth, workers, wallet, webhooks, messages
 //! ```
 //!
 //! The floor writes the rows that Plaudit writes, by plain statements of 1,000 rows through the same driver, with as many
 //! connections, and does nothing else. Rounds of floor and program take turns, and what is shown is the median of the rounds'
 //! ratios: other work on the machine slows both. Absolute numbers depend on the machine and its neighbours, and mean nothing.
+//! Beside each rate is what an event cost in processor time, of the program and of PostgreSQL, and the ratio of both to that of the
+//! floor: a busy machine changes it least, so where the two ratios differ much, this is the one to believe.
 //! Asserted is correctness alone: everything accepted, everything evaluated, the feed without a hole, nothing set aside.
 
 #![expect(
@@ -21,13 +23,18 @@
     reason = "a field that an answer does not have reads as null"
 )]
 
+mod course;
+mod cpu;
 mod employer;
 mod evaluator;
 mod floor;
+mod graphile;
+mod growth;
 mod insert;
 mod judged;
 mod load;
 mod messages;
+mod mixed;
 mod queue;
 mod report;
 mod rounds;
@@ -35,8 +42,10 @@ mod scenario;
 mod server;
 mod stage;
 mod stand;
+mod sustained;
 mod wallet;
 mod webhooks;
+mod workers;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
@@ -64,6 +73,12 @@ struct Options {
     /// Rounds; the medians are taken over them.
     #[arg(long)]
     rounds: Option<usize>,
+    /// How long it has to accept and evaluate at once without falling behind.
+    #[arg(long, default_value_t = 1.0)]
+    minutes: f64,
+    /// Events that pass through the queue before growth is measured: 2,000,000, or a tenth of that.
+    #[arg(long)]
+    passed: Option<usize>,
     /// This part alone.
     #[arg(long)]
     only: Option<Part>,
@@ -79,6 +94,14 @@ enum Part {
     Served,
     /// Evaluation, structure by structure.
     Judged,
+    /// Evaluation where several incentives match and a hundred do not, beside a queue of jobs that do nothing.
+    Mixed,
+    /// Accepting and evaluating at once, for minutes.
+    Sustained,
+    /// A database with a past beside a fresh one.
+    Growth,
+    /// Several processes on one PostgreSQL.
+    Workers,
     /// Balances that are read, and rewards that are redeemed.
     Wallet,
     /// Webhooks to endpoints of which nearly half are broken.
@@ -91,16 +114,22 @@ enum Part {
 #[derive(Debug, Clone, Copy)]
 struct Scale {
     rounds: usize,
+    /// For how long it has to keep up.
+    minutes: f64,
     /// Events of each measurement.
     events: usize,
     /// Events sent one by one.
     singles: usize,
     /// Progress rows that are there already.
     progress: usize,
+    /// Events that have passed.
+    passed: usize,
     /// Events whose way to the partner is timed.
     timed: usize,
     /// Events of each structure's measurement; four of each member.
     judged: usize,
+    /// Events of each measurement of several incentives, and jobs of the queue beside it.
+    mixed: usize,
     /// Events of each measurement that is compared with another one; four of each member.
     flat: usize,
     /// Accounts of points, each with 50 entries.
@@ -116,11 +145,14 @@ impl Scale {
         let scale = if options.quick {
             Self {
                 rounds: 3,
+                minutes: options.minutes,
                 events: 3_000,
                 singles: 600,
                 progress: 100_000,
+                passed: 200_000,
                 timed: 100,
                 judged: 4_000,
+                mixed: 8_000,
                 flat: 4_000,
                 accounts: 10_000,
                 told: 15,
@@ -129,11 +161,14 @@ impl Scale {
         } else {
             Self {
                 rounds: 5,
+                minutes: options.minutes,
                 events: 20_000,
                 singles: 4_000,
                 progress: 1_000_000,
+                passed: 2_000_000,
                 timed: 400,
                 judged: 12_000,
+                mixed: 40_000,
                 flat: 8_000,
                 accounts: 1_000_000,
                 told: 30,
@@ -142,6 +177,7 @@ impl Scale {
         };
         Self {
             rounds: options.rounds.unwrap_or(scale.rounds).max(1),
+            passed: options.passed.unwrap_or(scale.passed),
             ..scale
         }
     }
@@ -189,6 +225,18 @@ async fn measure(
     }
     if wants(Part::Judged) {
         judged::run(place, scale, report).await?;
+    }
+    if wants(Part::Mixed) {
+        mixed::run(place, scale, report).await?;
+    }
+    if wants(Part::Sustained) {
+        sustained::run(place, scale, report).await?;
+    }
+    if wants(Part::Growth) {
+        growth::run(place, scale, report).await?;
+    }
+    if wants(Part::Workers) {
+        workers::run(place, scale, report).await?;
     }
     if wants(Part::Wallet) {
         wallet::run(place, scale, report).await?;

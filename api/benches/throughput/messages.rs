@@ -5,7 +5,6 @@
 //! a decision writes, without deciding or sending anything.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use entity::campaign::{self, CapPeriod, Model, OverCap};
@@ -20,9 +19,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::Scale;
+use crate::cpu::{Measured, Runs};
 use crate::employer::Employer;
 use crate::evaluator::Evaluator;
-use crate::load::per_second;
 use crate::report::{Report, say};
 use crate::scenario;
 use crate::stand::{Place, Stand, Tenant};
@@ -55,7 +54,7 @@ pub async fn run(place: &Place<'_>, scale: Scale, report: &mut Report) -> anyhow
     txn.commit().await?;
     let ours = stand.tenant("campaigns").await?;
     let floor = stand.tenant("floor").await?;
-    let mut first: Option<f64> = None;
+    let mut first: Option<Measured> = None;
     for round in 1..=scale.rounds {
         say(&format!(
             "{}: messages, round {round} of {}",
@@ -63,15 +62,19 @@ pub async fn run(place: &Place<'_>, scale: Scale, report: &mut Report) -> anyhow
         ));
         let count = members * EACH;
         put(&stand, &evaluator, &floor, round).await?;
-        let floor_rate = per_second(count, take(&stand.db, &floor).await?);
+        let running = stand.meter.start(Runs::Inside);
+        take(&stand.db, &floor).await?;
+        let floor_rate = running.stop(count);
         put(&stand, &evaluator, &ours, round).await?;
         stand.settle().await?;
-        let rate = per_second(count, decide(&evaluator).await?);
+        let running = stand.meter.start(Runs::Inside);
+        decide(&evaluator).await?;
+        let rate = running.stop(count);
         let left = stand
             .count("SELECT count(*) FROM message WHERE state NOT IN ('SENT', 'DROPPED')")
             .await?;
         ensure!(left == 0, "{left} messages are not settled");
-        report.note(
+        report.compare(
             "messages decided",
             rate,
             "rows taken and written by 500",
@@ -80,7 +83,7 @@ pub async fn run(place: &Place<'_>, scale: Scale, report: &mut Report) -> anyhow
         );
         if let Some(first) = first {
             let beside = "the first round, beside none";
-            report.note(
+            report.compare(
                 "messages decided, beside those before",
                 rate,
                 beside,
@@ -177,9 +180,8 @@ async fn put(stand: &Stand, evaluator: &Evaluator, tenant: &Tenant, round: usize
 }
 
 /// Decides everything, with as many workers as Plaudit's processes would be.
-async fn decide(evaluator: &Evaluator) -> anyhow::Result<Duration> {
+async fn decide(evaluator: &Evaluator) -> anyhow::Result<()> {
     let mut workers = JoinSet::new();
-    let start = Instant::now();
     for _ in 0..connections(evaluator.context.db.kind()) {
         let context = evaluator.context.clone();
         workers.spawn(async move { jobs::message::drain(&context, &CancellationToken::new()).await });
@@ -187,13 +189,12 @@ async fn decide(evaluator: &Evaluator) -> anyhow::Result<Duration> {
     while let Some(done) = workers.join_next().await {
         done??;
     }
-    Ok(start.elapsed())
+    Ok(())
 }
 
 /// Takes the rows of the floor and writes what a decision writes.
-async fn take(db: &Db, floor: &Tenant) -> anyhow::Result<Duration> {
+async fn take(db: &Db, floor: &Tenant) -> anyhow::Result<()> {
     let mut takers = JoinSet::new();
-    let start = Instant::now();
     for _ in 0..connections(db.kind()) {
         let (db, employer) = (db.clone(), floor.employer);
         takers.spawn(async move {
@@ -223,7 +224,7 @@ async fn take(db: &Db, floor: &Tenant) -> anyhow::Result<Duration> {
     while let Some(done) = takers.join_next().await {
         done??;
     }
-    Ok(start.elapsed())
+    Ok(())
 }
 
 fn connections(kind: Kind) -> usize {

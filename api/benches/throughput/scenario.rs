@@ -118,6 +118,30 @@ fn points() -> Scenario {
     }
 }
 
+/// A streak that goes on and a point for each minute, among 100 incentives that do not match: half wait for events of another type, half
+/// for more of the same type.
+pub fn mixed() -> Scenario {
+    let streak = json!({
+        "structure": {"streak": {"length": 30}}, "trigger": {"eventType": MEDITATION}, "limit": {"unlimited": true}
+    });
+    let other = json!({"eventType": REGISTRATION});
+    let more =
+        json!({"eventType": MEDITATION, "where": [{"path": "properties.minutes", "op": "GTE", "value": 60}]});
+    let mut scenario = Scenario {
+        key: "mixed",
+        what: "a streak and points among 100 others",
+        cases: 2,
+        ..points()
+    };
+    scenario.incentives.push(incentive("streak", streak));
+    scenario.incentives.extend((0..100).map(|number| {
+        let trigger = if number % 2 == 0 { &other } else { &more };
+        let idle = json!({"structure": {"immediate": true}, "trigger": trigger});
+        incentive(&format!("idle-{number}"), idle)
+    }));
+    scenario
+}
+
 fn sequence() -> Scenario {
     let steps = json!([{"eventType": REGISTRATION}, {"eventType": MEDITATION}]);
     Scenario {
@@ -201,6 +225,12 @@ pub fn crowded() -> [Scenario; 4] {
         crowd("more-100", "100 incentives, 99 ask for more", 100, &more),
         crowd("more-1000", "1,000 incentives, 999 ask for more", 1_000, &more),
     ]
+}
+
+/// So many incentives that wait for events of a type that never come.
+pub fn idle(count: usize) -> impl Iterator<Item = Value> {
+    let rule = json!({"structure": {"immediate": true}, "trigger": {"eventType": REGISTRATION}});
+    (0..count).map(move |number| incentive(&format!("idle-{number}"), rule.clone()))
 }
 
 fn crowd(key: &'static str, what: &'static str, count: usize, trigger: &Value) -> Scenario {

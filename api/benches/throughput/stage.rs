@@ -1,7 +1,6 @@
 //! A database with a cast of employers, one for each scenario, and an evaluator on it.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use anyhow::ensure;
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -10,11 +9,11 @@ use entity::id::Ids;
 use jobs::purge;
 use sea_orm::prelude::Uuid;
 
+use crate::cpu::{Measured, Runs};
 use crate::employer::Employer;
 use crate::evaluator::Evaluator;
 use crate::floor::{Floor, Shape};
 use crate::insert::{Insert, uuid};
-use crate::load::per_second;
 use crate::queue::{Lot, ROWS, SOURCE};
 use crate::scenario::{MEDITATION, STEPS, Scenario};
 use crate::stand::{Place, Stand, Tenant};
@@ -42,8 +41,7 @@ pub struct Played {
     key: &'static str,
     members: std::ops::Range<usize>,
     prefix: String,
-    /// Events per second.
-    pub rate: f64,
+    pub rate: Measured,
 }
 
 impl Stage {
@@ -145,7 +143,9 @@ impl Stage {
         let prefix = format!("played-{}", members.start);
         let before = self.standing(key).await?;
         self.queue(scene, members.clone(), &prefix).await?;
-        let elapsed = self.evaluator.evaluate().await?;
+        let running = self.stand.meter.start(Runs::Inside);
+        self.evaluator.evaluate().await?;
+        let rate = running.stop(members.len() * STEPS);
         let earned = self.standing(key).await? - before;
         let expected = members.len() * scene.scenario.earned();
         ensure!(
@@ -157,15 +157,19 @@ impl Stage {
         }
         Ok(Played {
             key,
-            rate: per_second(members.len() * STEPS, elapsed),
             members,
             prefix,
+            rate,
         })
     }
 
-    /// Writes, for members who have not done anything before, the rows that follow from so many events of a scene, and nothing else;
-    /// returns events per second.
-    pub async fn floor(&mut self, key: &'static str, events: usize, shape: &Shape) -> anyhow::Result<f64> {
+    /// Writes, for members who have not done anything before, the rows that follow from so many events of a scene, and nothing else.
+    pub async fn floor(
+        &mut self,
+        key: &'static str,
+        events: usize,
+        shape: &Shape,
+    ) -> anyhow::Result<Measured> {
         let scene = &self.scenes[key];
         let members = scene.used..scene.used + events / STEPS;
         let clock = &self.evaluator.context.clock;
@@ -179,8 +183,8 @@ impl Stage {
         Ok(rate)
     }
 
-    /// Takes back the last event of each member; returns events per second.
-    pub async fn retract(&self, played: &Played) -> anyhow::Result<f64> {
+    /// Takes back the last event of each member.
+    pub async fn retract(&self, played: &Played) -> anyhow::Result<Measured> {
         let scene = self.scene(played.key);
         let now = Timestamp::from(self.evaluator.context.clock.now());
         let names: Vec<sea_orm::Value> = played
@@ -204,7 +208,9 @@ impl Stage {
                 .await?;
             txn.commit().await?;
         }
-        let elapsed: Duration = self.evaluator.retract().await?;
+        let running = self.stand.meter.start(Runs::Inside);
+        self.evaluator.retract().await?;
+        let rate = running.stop(names.len());
         let lost = before - self.standing(played.key).await?;
         let expected = played.members.len() * scene.scenario.lost;
         ensure!(
@@ -212,7 +218,7 @@ impl Stage {
             "{}: {lost} achievements were revoked instead of {expected}",
             played.key
         );
-        Ok(per_second(names.len(), elapsed))
+        Ok(rate)
     }
 
     /// Everything was evaluated and taken back, nothing was set aside, no feed has a hole.

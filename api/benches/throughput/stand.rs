@@ -11,6 +11,7 @@ use entity::id::{EmployerId, EventTypeId, IncentiveId, PartnerId, ProgramId, Typ
 use sea_orm::prelude::Uuid;
 use sea_orm::{ConnectionTrait, QueryResult, Statement};
 
+use crate::cpu::Meter;
 use crate::employer::Employer;
 use crate::load::Client;
 use crate::server::{self, Server};
@@ -88,6 +89,8 @@ pub struct Stand {
     pub db: Db,
     /// The serving process.
     pub server: Server,
+    /// Adds up the processor time of what works on it.
+    pub meter: Meter,
 }
 
 /// An employer with its partner, its one program and the first of its incentives.
@@ -117,7 +120,13 @@ impl Stand {
         let db = Db::open_with(&url, CONNECTIONS).await?;
         let server = Server::serve(&url, false).await?;
         let operator = Client::new(&server.address, &server::token(&url, &["operator"])?)?;
-        let stand = Self { url, db, server };
+        let meter = Meter::new(&db).await?;
+        let stand = Self {
+            url,
+            db,
+            server,
+            meter,
+        };
         for employer in employers {
             employer.create(&operator).await?;
             let tenant = stand.tenant(&employer.key).await?;
@@ -273,7 +282,7 @@ impl Stand {
 }
 
 /// Makes an empty database and returns its address.
-async fn make(place: &Place<'_>, name: &str) -> anyhow::Result<String> {
+pub async fn make(place: &Place<'_>, name: &str) -> anyhow::Result<String> {
     match place {
         Place::Sqlite(folder) => Ok(format!(
             "sqlite://{}?mode=rwc",

@@ -14,10 +14,11 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::Scale;
+use crate::cpu::{Measured, Runs};
 use crate::employer::Employer;
 use crate::floor::{Floor, Shape};
 use crate::insert::{backend, uuid};
-use crate::load::{Client, name, per_second};
+use crate::load::{Client, name};
 use crate::report::{Report, percentile, say};
 use crate::scenario;
 use crate::server;
@@ -112,7 +113,8 @@ impl Bench {
         let (reads, accounts) = (count * READS, self.scale.accounts);
         let (floor, mut floor_times) = self.read_rows(first, reads).await?;
         let client = self.client.clone();
-        let (rate, mut times) = in_flight(READERS, reads, move |place| {
+        let running = self.stand.meter.start(Runs::Outside);
+        let mut times = in_flight(READERS, reads, move |place| {
             let (client, member) = (client.clone(), name(somewhere(first + place, accounts)));
             async move {
                 let answer = client.get(&format!("v1/members/{member}/points")).await?;
@@ -127,8 +129,9 @@ impl Bench {
             }
         })
         .await?;
+        let rate = running.stop(reads);
         let what = format!("balance read, 1 of {} accounts", self.scale.accounts);
-        report.note(&what, rate, "one row by its key, 32 clients", floor, "reads/s");
+        report.compare(&what, rate, "one row by its key, 32 clients", floor, "reads/s");
         let (p99, floor) = (percentile(&mut times, 0.99), percentile(&mut floor_times, 0.99));
         report.note("balance read, p99", p99, "p99 of such a row", floor, "ms");
 
@@ -136,17 +139,10 @@ impl Bench {
         let rows = self.floor_used..self.floor_used + count;
         self.floor_used = rows.end;
         let floor = self.floor.accept_by(rows, now, 1, COMMITTERS).await?;
-        let shape = Shape {
-            cases: 0,
-            awards: 0,
-            of: 1,
-            state: String::new(),
-            why: String::new(),
-            points: false,
-        };
-        self.floor.evaluate(&shape, now).await?;
+        self.floor.evaluate(&Shape::nothing(), now).await?;
         let client = self.client.clone();
-        let (rate, mut times) = in_flight(AT_ONCE, count, move |place| {
+        let running = self.stand.meter.start(Runs::Outside);
+        let mut times = in_flight(AT_ONCE, count, move |place| {
             let (client, member) = (client.clone(), name(first + place));
             async move {
             let input = json!({"member": member, "reward": "mug", "idempotencyKey": format!("mug-{member}")});
@@ -158,7 +154,8 @@ impl Bench {
             }
         })
         .await?;
-        report.note(
+        let rate = running.stop(count);
+        report.compare(
             "redeemed, 100 in flight",
             rate,
             "one row a commit, 32 clients",
@@ -176,10 +173,11 @@ impl Bench {
     }
 
     /// Reads accounts by their keys, and nothing else.
-    async fn read_rows(&self, first: usize, count: usize) -> anyhow::Result<(f64, Vec<f64>)> {
+    async fn read_rows(&self, first: usize, count: usize) -> anyhow::Result<(Measured, Vec<f64>)> {
         let db = self.stand.db.clone();
         let (members, employer) = (Arc::clone(&self.members), uuid(self.employer.employer));
-        in_flight(READERS, count, move |place| {
+        let running = self.stand.meter.start(Runs::Inside);
+        let times = in_flight(READERS, count, move |place| {
             let db = db.clone();
             let read = Statement::from_sql_and_values(
                 backend(db.kind()),
@@ -192,7 +190,8 @@ impl Bench {
             anyhow::Ok(())
             }
         })
-        .await
+        .await?;
+        Ok((running.stop(count), times))
     }
 }
 
@@ -201,18 +200,17 @@ fn somewhere(place: usize, accounts: usize) -> usize {
     place.wrapping_mul(7_919) % accounts.max(1)
 }
 
-/// Does something so many times, so many at once; returns how many a second, and how long each took in milliseconds.
+/// Does something so many times, so many at once; returns how long each took in milliseconds.
 async fn in_flight<F>(
     at_once: usize,
     count: usize,
     act: impl Fn(usize) -> F + Clone + Send + 'static,
-) -> anyhow::Result<(f64, Vec<f64>)>
+) -> anyhow::Result<Vec<f64>>
 where
     F: Future<Output = anyhow::Result<()>> + Send,
 {
     let next = Arc::new(AtomicUsize::new(0));
     let mut actors = JoinSet::new();
-    let start = Instant::now();
     for _ in 0..at_once {
         let (next, act) = (Arc::clone(&next), act.clone());
         actors.spawn(async move {
@@ -232,7 +230,7 @@ where
     while let Some(actor) = actors.join_next().await {
         times.extend(actor??);
     }
-    Ok((per_second(count, start.elapsed()), times))
+    Ok(times)
 }
 
 /// Gives every member of an employer an account with as many entries, each of one point in a lot of its own. Rows come in the order of
