@@ -24,6 +24,8 @@ use crate::{Context, record};
 
 /// Events taken at once: enough that statements cost little each, few enough that a transaction stays short.
 const BATCH: u32 = 1_000;
+/// Events in one batch at which another evaluator of this process is called to help: few events are not worth the looks of many.
+const BACKLOG: usize = 200;
 /// Tries before an event is set aside.
 pub const MAX_ATTEMPTS: i32 = 5;
 /// The wait before the second try; it doubles for each further one, so an event is set aside after about 15 seconds.
@@ -37,16 +39,21 @@ const AWARDED_AFTER: Time = Time::new(
     "From the acceptance of an event to the commit of everything that follows from it",
 );
 
-/// Evaluates everything that is due, until nothing is or `shutdown`.
+/// Whether something is due. A look costs less than a writing transaction, and on SQLite it leaves the writer to others.
+pub async fn is_due(context: &Context) -> Result<bool, DbErr> {
+    let due = event::next_due(context.db.read()).await?;
+    Ok(due.is_some_and(|due| due <= Timestamp::from(context.clock.now())))
+}
+
+/// Evaluates everything that is due, until nothing is, or what is due is held by another worker, or `shutdown`.
 pub async fn drain(context: &Context, shutdown: &CancellationToken) -> Result<(), DbErr> {
     while !shutdown.is_cancelled() {
-        // A look costs less than a writing transaction, and on SQLite it leaves the writer to others.
-        let due = event::next_due(context.db.read()).await?;
-        if due.is_none_or(|due| due > Timestamp::from(context.clock.now())) {
-            return Ok(());
+        let count = batch(context, BATCH).await?;
+        if count >= BACKLOG {
+            context.wakes.backlog();
         }
-        if batch(context, BATCH).await? == 0 {
-            // What is due is held by another worker.
+        // Whatever has been accepted meanwhile wakes again.
+        if count < BATCH as usize {
             return Ok(());
         }
     }

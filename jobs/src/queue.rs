@@ -11,8 +11,13 @@ use futures_util::stream::{self, BoxStream};
 use tokio::sync::watch;
 
 /// A task without content: look into the tables.
-#[derive(Debug, Clone, Copy)]
-pub struct Nudge;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nudge {
+    /// Somebody says that there is something.
+    Woken,
+    /// It is time to see whether there is something nobody has told of.
+    Sweep,
+}
 
 /// A backend for an apalis worker.
 pub type Nudges = BoxStream<'static, Result<Nudge, Infallible>>;
@@ -20,14 +25,18 @@ pub type Nudges = BoxStream<'static, Result<Nudge, Infallible>>;
 /// Nudges at the start, whenever `woken` changes, and at the latest `every` so often.
 pub fn nudges(woken: watch::Receiver<u64>, every: Duration) -> Nudges {
     stream::unfold((woken, true), move |(mut woken, first)| async move {
-        if !first {
-            // Passed without a wake-up, or nobody left to wake: either way it is time to look.
-            if let Ok(Err(_)) = tokio::time::timeout(every, woken.changed()).await {
-                return None;
+        let nudge = if first {
+            Nudge::Sweep
+        } else {
+            match tokio::time::timeout(every, woken.changed()).await {
+                Ok(Ok(())) => Nudge::Woken,
+                // Nobody is left to wake.
+                Ok(Err(_)) => return None,
+                Err(_) => Nudge::Sweep,
             }
-        }
+        };
         woken.mark_unchanged();
-        Some((Ok(Nudge), (woken, false)))
+        Some((Ok(nudge), (woken, false)))
     })
     .boxed()
 }
@@ -41,11 +50,11 @@ mod tests {
         let (wake, woken) = watch::channel(0);
         let mut nudges = nudges(woken, Duration::from_secs(1));
         let started = tokio::time::Instant::now();
-        assert!(nudges.next().await.is_some());
+        assert_eq!(nudges.next().await, Some(Ok(Nudge::Sweep)));
         wake.send_modify(|count| *count += 1);
-        assert!(nudges.next().await.is_some());
+        assert_eq!(nudges.next().await, Some(Ok(Nudge::Woken)));
         assert_eq!(started.elapsed(), Duration::ZERO);
-        assert!(nudges.next().await.is_some());
+        assert_eq!(nudges.next().await, Some(Ok(Nudge::Sweep)));
         assert_eq!(started.elapsed(), Duration::from_secs(1));
     }
 

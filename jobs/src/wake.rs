@@ -37,6 +37,7 @@ pub struct Wakes {
 #[derive(Debug)]
 struct Inner {
     events: watch::Sender<u64>,
+    backlog: watch::Sender<u64>,
     housekeeping: watch::Sender<u64>,
     deliveries: watch::Sender<u64>,
     messages: watch::Sender<u64>,
@@ -61,6 +62,7 @@ impl Wakes {
         let (outbound, relay) = mpsc::unbounded_channel();
         let inner = Inner {
             events: watch::channel(0).0,
+            backlog: watch::channel(0).0,
             housekeeping: watch::channel(0).0,
             deliveries: watch::channel(0).0,
             messages: watch::channel(0).0,
@@ -78,6 +80,11 @@ impl Wakes {
     pub fn events(&self) {
         bump(&self.inner.events);
         self.send(News::Events);
+    }
+
+    /// There are more events in the queue than one is to evaluate alone. For this process only: the others have their own.
+    pub fn backlog(&self) {
+        bump(&self.inner.backlog);
     }
 
     /// There is something to do that else waits for its hour: time has moved on for an employer all at once, and with it what may be
@@ -102,6 +109,11 @@ impl Wakes {
     /// Changes whenever there may be events in the queue.
     pub fn watch_events(&self) -> watch::Receiver<u64> {
         self.inner.events.subscribe()
+    }
+
+    /// Changes whenever there may be more events in the queue than one is to evaluate alone.
+    pub fn watch_backlog(&self) -> watch::Receiver<u64> {
+        self.inner.backlog.subscribe()
     }
 
     /// Changes whenever there may be something to do before its hour.

@@ -28,22 +28,29 @@ const EXPIRE_EVERY: Duration = Duration::from_mins(1);
 const BACKFILL_EVERY: Duration = Duration::from_secs(10);
 
 /// What a duty does when it is nudged.
-type Work = Arc<dyn Fn() -> BoxFuture<'static, Result<(), DbErr>> + Send + Sync>;
+type Work = Arc<dyn Fn(Nudge) -> BoxFuture<'static, Result<(), DbErr>> + Send + Sync>;
 
 /// Runs every duty until `shutdown`, then lets each finish what it is at.
 pub async fn run(context: Context, evaluators: usize, health: Health, shutdown: CancellationToken) {
     let mut duties = tokio::task::JoinSet::new();
     let (evaluating, stop) = (context.clone(), shutdown.clone());
-    let evaluate: Work = Arc::new(move || {
+    let evaluate: Work = Arc::new(move |nudge| {
         let (context, stop) = (evaluating.clone(), stop.clone());
         async move {
-            evaluate::drain(&context, &stop).await?;
+            if nudge == Nudge::Woken || evaluate::is_due(&context).await? {
+                evaluate::drain(&context, &stop).await?;
+            }
             retract::drain(&context, &stop).await
         }
         .boxed()
     });
     for number in 0..evaluators {
-        let woken = context.wakes.watch_events();
+        // The others help the first one where there is much to do.
+        let woken = if number == 0 {
+            context.wakes.watch_events()
+        } else {
+            context.wakes.watch_backlog()
+        };
         duties.spawn(duty(
             format!("evaluate-{number}"),
             woken,
@@ -58,7 +65,7 @@ pub async fn run(context: Context, evaluators: usize, health: Health, shutdown: 
         context.clone(),
         shutdown.clone(),
     );
-    let deliver: Work = Arc::new(move || {
+    let deliver: Work = Arc::new(move |_| {
         let (context, stop) = (delivering.clone(), stop.clone());
         async move { deliver::run(&context, SWEEP_EVERY, &stop).await }.boxed()
     });
@@ -71,7 +78,7 @@ pub async fn run(context: Context, evaluators: usize, health: Health, shutdown: 
         deliver,
     ));
     let (woken, writing, stop) = (context.wakes.watch_messages(), context.clone(), shutdown.clone());
-    let messages: Work = Arc::new(move || {
+    let messages: Work = Arc::new(move |_| {
         let (context, stop) = (writing.clone(), stop.clone());
         async move { message::drain(&context, &stop).await }.boxed()
     });
@@ -84,7 +91,7 @@ pub async fn run(context: Context, evaluators: usize, health: Health, shutdown: 
         messages,
     ));
     let (woken, expiring) = (context.wakes.watch_housekeeping(), context.clone());
-    let expire: Work = Arc::new(move || {
+    let expire: Work = Arc::new(move |_| {
         let context = expiring.clone();
         async move { expire::run(&context).await }.boxed()
     });
@@ -101,7 +108,7 @@ pub async fn run(context: Context, evaluators: usize, health: Health, shutdown: 
         context.clone(),
         shutdown.clone(),
     );
-    let backfill: Work = Arc::new(move || {
+    let backfill: Work = Arc::new(move |_| {
         let (context, stop) = (filling.clone(), stop.clone());
         async move { backfill::drain(&context, &stop).await }.boxed()
     });
@@ -114,7 +121,7 @@ pub async fn run(context: Context, evaluators: usize, health: Health, shutdown: 
         backfill,
     ));
     let woken = context.wakes.watch_housekeeping();
-    let purge: Work = Arc::new(move || {
+    let purge: Work = Arc::new(move |_| {
         let context = context.clone();
         async move { purge::run(&context).await }.boxed()
     });
@@ -142,8 +149,8 @@ async fn duty(
     supervise::keep_running(name, health, shutdown, move |worker| {
         let (duty, noted, stop, work) = (duty.clone(), noted.clone(), stop.clone(), Arc::clone(&work));
         let backend = nudges(woken.clone(), every);
-        let handle = move |_: Nudge| {
-            let (duty, noted, work) = (duty.clone(), noted.clone(), work());
+        let handle = move |nudge: Nudge| {
+            let (duty, noted, work) = (duty.clone(), noted.clone(), work(nudge));
             async move {
                 // Caught here and not by a layer of apalis, so that a panic counts as a failure of the duty in its health.
                 let outcome = AssertUnwindSafe(work)

@@ -91,7 +91,9 @@ impl Sql {
                 let mut names = Vec::new();
                 let mut columns = Vec::new();
                 for (index, (name, column)) in rows.columns.into_iter().enumerate() {
-                    arrays.push(format!("${}::{}[]", first + index, column.array_type()));
+                    // Behind a subselect the planner does not see how long the array is, and takes it for short: then it looks each
+                    // row up by an index, whatever it thinks of reading a whole table, and the plan is one for few rows and many.
+                    arrays.push(format!("(SELECT ${}::{}[])", first + index, column.array_type()));
                     columns.push(column.over_array(name));
                     names.push(name);
                     self.values.push(column.into_array());
@@ -381,8 +383,8 @@ impl Column {
             // Callers have no use for these two.
             Self::BytesOrNull(_) => format!("NULLIF({name}, ''::bytea) AS {name}"),
             Self::IntOrNull(_) => format!("NULLIF({name}, '{}'::bigint) AS {name}", i64::MIN),
-            // Text that may be null travels as JSON, where null has a form of its own.
-            Self::TextOrNull(_) => format!("{name}::jsonb #>> '{{}}' AS {name}"),
+            // Text that may be null has a character before it, and null is empty.
+            Self::TextOrNull(_) => format!("substr(NULLIF({name}, ''), 2) AS {name}"),
             Self::Json(_) => format!("{name}::jsonb AS {name}"),
             Self::Date(_) => format!("{name}::date AS {name}"),
             _ => name.to_owned(),
@@ -409,7 +411,7 @@ impl Column {
             }),
             Self::Text(values) | Self::Json(values) => array(ArrayType::String, values, text),
             Self::TextOrNull(values) => array(ArrayType::String, values, |value| {
-                text(Json::from(value).to_string())
+                text(value.map_or_else(String::new, |value| format!("={value}")))
             }),
             Self::Int(values) => array(ArrayType::BigInt, values, |value| Value::BigInt(Some(value))),
             Self::Bool(values) => array(ArrayType::Bool, values, |value| Value::Bool(Some(value))),
