@@ -19,6 +19,7 @@ use crate::auth::store::{self, StoreError};
 use crate::auth::token::Authority;
 use crate::auth::verifier::Verifier;
 use crate::domain;
+use crate::domain::feed::tail::Tails;
 use crate::graphql::{PlauditSchema, schema};
 use crate::http::limit::{Limits, Rate};
 use crate::http::sockets::Sockets;
@@ -74,6 +75,8 @@ pub struct App {
     pub verifier: Arc<Verifier>,
     /// The open sockets and streams.
     pub sockets: Sockets,
+    /// The ends of the feeds, as who listens to them reads them.
+    pub tails: Tails,
     /// What is left of the clients' budgets.
     pub limits: Limits,
     /// Turns of those who redeem.
@@ -125,6 +128,7 @@ impl App {
             jobs,
             health: Health::default(),
             sockets: Sockets::default(),
+            tails: Tails::default(),
             limits: Limits::new(rate),
             redeeming: Semaphore::new(REDEEMING),
             db,

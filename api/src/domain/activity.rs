@@ -11,6 +11,7 @@ use entity::feed::activity;
 use entity::id::{EmployerId, MemberId, PartnerId};
 use entity::secret::SecretBytes;
 use entity::{member, partner};
+use jobs::redemption::ERASED;
 use sea_orm::ConnectionTrait;
 
 use super::{Error, Fault, Outcome, feed, tenant};
@@ -20,19 +21,28 @@ use crate::auth::viewer::{Permit, Viewer};
 use crate::validate;
 
 /// Whose activity somebody may follow.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Activity {
     /// The employer's own feed.
     pub feed: PartnerId,
     employer: EmployerId,
-    /// Of this member alone; none: of all members.
-    member: Option<MemberId>,
+    /// Of this member alone, whom entries name so; none: of all members.
+    member: Option<(MemberId, String)>,
 }
 
 impl Activity {
     /// Whether it is of one member alone.
     pub const fn is_of_one(&self) -> bool {
         self.member.is_some()
+    }
+
+    /// Whether entries of the feed may concern it. Who was erased since then is named in them no more: that may be anybody.
+    pub fn may_be_in(&self, entries: &[Entry]) -> bool {
+        let Some((_, external_id)) = &self.member else {
+            return !entries.is_empty();
+        };
+        let mut names = entries.iter().map(|entry| entry.member_ref.as_str());
+        names.any(|name| name == external_id || name == ERASED)
     }
 }
 
@@ -58,7 +68,7 @@ async fn member(
     viewer: &Viewer,
     employer: EmployerId,
     external_id: Option<&str>,
-) -> Outcome<Option<MemberId>> {
+) -> Outcome<Option<(MemberId, String)>> {
     let found = match (external_id, viewer.member()) {
         (None, None) => return Ok(None),
         (None, Some(own)) => member::find(connection, employer, own).await?,
@@ -68,7 +78,8 @@ async fn member(
             .filter(|row| own.is_none_or(|own| own == row.id)),
     };
     let found = found.filter(|row| row.erased_at.is_none());
-    Ok(Some(found.ok_or_else(unknown_member)?.id))
+    let found = found.ok_or_else(unknown_member)?;
+    Ok(Some((found.id, found.external_id)))
 }
 
 fn unknown_member() -> Error {
@@ -106,7 +117,7 @@ pub struct Part {
 /// The entries after a position. Of one member they have holes, which say nothing; that nothing is missing is found out from what is
 /// kept of the whole feed.
 pub async fn list(app: &App, activity: &Activity, after: i64, first: i64) -> Outcome<Part> {
-    let Some(member) = activity.member else {
+    let Some((member, _)) = activity.member else {
         let page = feed::list(app, activity.feed, after, first).await?;
         return Ok(Part {
             through: page.entries.last().map_or(after, |entry| entry.position),

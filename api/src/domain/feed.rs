@@ -1,6 +1,10 @@
 //! A partner's feed.
 
+pub mod names;
+pub mod tail;
+
 use aws_lc_rs::digest::{Context, SHA256};
+use entity::db::Db;
 use entity::feed::kept::{self, Extent};
 use entity::feed::{self, Entry, cursor};
 use entity::id::PartnerId;
@@ -45,8 +49,13 @@ pub fn require_first(first: i64) -> Outcome<()> {
 /// that something is no longer kept, whatever was forgotten since the last page.
 pub async fn list(app: &App, partner: PartnerId, after: i64, first: i64) -> Outcome<FeedPage> {
     require_first(first)?;
+    page(&app.db, partner, after, first).await
+}
+
+/// As [`list`], however many entries a page is to have.
+async fn page(db: &Db, partner: PartnerId, after: i64, first: i64) -> Outcome<FeedPage> {
     let limit = u64::try_from(first).unwrap_or(1);
-    let mut entries = feed::list(app.db.read(), partner, after, limit + 1).await?;
+    let mut entries = feed::list(db.read(), partner, after, limit + 1).await?;
     if let Some(entry) = entries
         .first()
         .filter(|entry| entry.position > after.saturating_add(1))

@@ -189,7 +189,10 @@ pub async fn erase(
     external_id: &str,
 ) -> Outcome<()> {
     // Workers and the intake hold rows of the member too.
-    retrying(|| erase_once(app, permit.viewer(), employer, external_id)).await
+    retrying(|| erase_once(app, permit.viewer(), employer, external_id)).await?;
+    // Nobody is to be told any more by whom something was that was read before.
+    app.tails.forget();
+    Ok(())
 }
 
 async fn erase_once(app: &App, viewer: &Viewer, employer: Option<&str>, external_id: &str) -> Outcome<()> {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use async_graphql::{Context, Subscription as GraphqlSubscription};
 use std::time::Duration;
 
-use entity::feed::{Entry, cursor};
+use entity::feed::cursor;
 use entity::id::PartnerId;
 use futures_util::Stream;
 use futures_util::stream;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::error::ApiError;
 use super::object::Whole;
@@ -21,6 +22,7 @@ use crate::auth::access;
 use crate::auth::guard::Requires;
 use crate::domain;
 use crate::domain::activity::Activity;
+use crate::domain::feed::tail::{Look, Page, Tail, Wish};
 use crate::http::stream::Bookmark;
 
 /// What is pushed: over a WebSocket, as server-sent events, or in parts.
@@ -86,16 +88,19 @@ async fn follow(
         .came_with()
         .or(after.as_deref())
         .map_or(Ok(0), |cursor| position(feed, cursor))?;
-    domain::feed::require_kept(&app, feed, start).await?;
+    let tail = app.tails.of(&app.db, &app.wakes, feed);
     // Watched before the first look into the table: what is recorded in between is either seen or wakes.
-    let woken = app.wakes.watch_feed(feed);
+    let woken = tail.watch();
+    tail.reaches(domain::feed::require_kept(&app, feed, start).await?.newest);
     let follower = Follower {
         app,
         source,
-        position: start,
+        tail,
         woken,
+        opened: Instant::now(),
+        position: start,
+        page: None,
         bookmark,
-        ready: Vec::new().into_iter(),
         caught_up: false,
     };
     Ok(stream::unfold(Some(follower), |follower| async move {
@@ -136,33 +141,51 @@ impl Source {
         }
     }
 
-    /// The next entries after a position, and up to where there is nothing else.
-    async fn next(&self, app: &App, after: i64) -> Result<(Vec<Entry>, i64), ApiError> {
-        let first = domain::feed::PAGE_MAX;
+    /// What everybody was shown, as far as it may concern this one: of a member, either all of the page or none of it.
+    fn concerns(&self, page: &Page, after: i64) -> bool {
         match self {
+            Self::Activity(activity) if activity.is_of_one() => activity.may_be_in(page.after(after)),
+            _ => true,
+        }
+    }
+
+    fn is_of_one(&self) -> bool {
+        matches!(self, Self::Activity(activity) if activity.is_of_one())
+    }
+
+    /// The next entries after a position, read for this one alone.
+    async fn read(&self, app: &App, look: Look, after: i64) -> Result<Page, ApiError> {
+        let first = domain::feed::PAGE_MAX;
+        let found = match self {
             Self::Feed(partner) => {
                 let page = domain::feed::list(app, *partner, after, first).await?;
-                Ok((page.entries, after))
+                let through = page.entries.last().map_or(after, |entry| entry.position);
+                (page.entries, page.has_more, through)
             }
             Self::Activity(activity) => {
                 let part = domain::activity::list(app, activity, after, first).await?;
-                Ok((part.entries, part.through))
+                (part.entries, part.has_more, part.through)
             }
-        }
+        };
+        Ok(Page::new(&app.db, look, after, found))
     }
 }
 
 /// A reader of one feed. The table is the truth; wake-ups only say when to look, so a slow or disconnected reader misses nothing and
-/// holds at most one page in memory.
+/// holds at most one page in memory. It looks together with the others who follow the feed, where they are at about the same place.
 struct Follower {
     app: Arc<App>,
     source: Source,
+    tail: Arc<Tail>,
+    woken: watch::Receiver<u64>,
+    /// When it began: all that was there then is replayed before it says so.
+    opened: Instant,
     /// The last position delivered or about to be, or up to which there is nothing to deliver.
     position: i64,
-    woken: watch::Receiver<u64>,
+    /// What was found last. What of it comes after the position is to be delivered.
+    page: Option<Arc<Page>>,
     /// Where the cursor of each message is noted.
     bookmark: Bookmark,
-    ready: std::vec::IntoIter<Entry>,
     caught_up: bool,
 }
 
@@ -170,18 +193,25 @@ impl Follower {
     async fn next(&mut self) -> Result<FeedMessage, ApiError> {
         let feed = self.source.feed();
         loop {
-            if let Some(entry) = self.ready.next() {
+            let Some(page) = self.page.clone() else {
+                self.look(Look::now(&self.woken)).await?;
+                continue;
+            };
+            if let Some(entry) = page.next(self.position) {
                 self.position = entry.position;
                 self.bookmark.mark(cursor::write(feed, self.position));
-                return Ok(FeedMessage::FeedEntry(FeedEntry { partner: feed, entry }));
+                return Ok(FeedMessage::FeedEntry(FeedEntry {
+                    partner: feed,
+                    entry: entry.clone(),
+                    names: Some(Arc::clone(&page.names)),
+                }));
             }
-            self.woken.mark_unchanged();
-            let (entries, through) = self.source.next(&self.app, self.position).await?;
-            if !entries.is_empty() {
-                self.ready = entries.into_iter();
+            self.position = self.position.max(page.through);
+            // A page that others had read before may end before what was there when this one came.
+            if page.has_more || page.look.at < self.opened {
+                self.look(Look::now(&self.woken)).await?;
                 continue;
             }
-            self.position = through;
             if !self.caught_up {
                 self.caught_up = true;
                 let position = BigInt(self.position);
@@ -191,8 +221,43 @@ impl Follower {
                     cursor: cursor::write(feed, self.position),
                 }));
             }
-            // Woken, or time to look anyway; that nobody is left to wake cannot be, as the application holds the sender.
-            drop(tokio::time::timeout(self.source.look_every(), self.woken.changed()).await);
+            let look = self.wait(page.look).await;
+            self.look(look).await?;
         }
+    }
+
+    /// Waits for a wake-up since the last look, or until it is time to look anyway. Says since when a look of somebody else will do.
+    async fn wait(&mut self, last: Look) -> Look {
+        let every = self.source.look_every();
+        let due = last.at + every;
+        // That nobody is left to wake cannot be, as the application holds the sender.
+        let woken = self.woken.wait_for(|wakes| *wakes != last.wakes);
+        let is_woken = tokio::time::timeout_at(due, woken).await.is_ok();
+        Look {
+            wakes: *self.woken.borrow(),
+            // By time alone those look together whose time comes within half of it: a few looks of all, and not one of each.
+            at: if is_woken { last.at } else { due - every / 2 },
+        }
+    }
+
+    /// Looks for what comes next, as it is since this look or later.
+    async fn look(&mut self, since: Look) -> Result<(), ApiError> {
+        let wish = Wish {
+            after: self.position,
+            look: since,
+        };
+        let shared = self.tail.look(&wish).await;
+        self.page = Some(match shared {
+            Some(page) if !self.source.concerns(&page, self.position) => {
+                Arc::new(page.without_entries(&self.app.db))
+            }
+            Some(page) if !self.source.is_of_one() => page,
+            _ => Arc::new(
+                self.source
+                    .read(&self.app, Look::now(&self.woken), self.position)
+                    .await?,
+            ),
+        });
+        Ok(())
     }
 }

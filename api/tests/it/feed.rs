@@ -4,19 +4,13 @@ mod backfill;
 mod digest;
 mod export;
 mod kept;
+mod listeners;
 mod races;
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use api::auth::viewer::Party;
 use serde_json::{Value, json};
-use tracing::Subscriber;
-use tracing::span::{Attributes, Id};
-use tracing_subscriber::Layer;
-use tracing_subscriber::layer::{Context, SubscriberExt};
 
-use crate::harness::{Caller, TestApp, World, event, streak_input};
+use crate::harness::{Caller, Statements, TestApp, World, event, streak_input};
 
 on_both!(
     positions_count_from_one_without_a_hole,
@@ -301,20 +295,6 @@ async fn a_cursor_that_is_none_or_anothers_is_refused(app: &TestApp) {
     assert_eq!(page["feed"]["entries"], json!([]));
 }
 
-/// Counts the statements of the database driver.
-#[derive(Clone, Default)]
-struct Statements(Arc<AtomicUsize>);
-
-impl<S: Subscriber> Layer<S> for Statements {
-    fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
-        let metadata = attributes.metadata();
-        let is_statement = ["execute", "query_one", "query_all"].contains(&metadata.name());
-        if is_statement && metadata.target().starts_with("sea_orm::driver") {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-}
-
 async fn a_page_costs_no_more_statements_for_more_entries(app: &TestApp) {
     let world = World::new(app).await;
     world.program(json!({"key": "other"})).await;
@@ -339,21 +319,16 @@ async fn a_page_costs_no_more_statements_for_more_entries(app: &TestApp) {
         }
     }
     let partner = world.partner();
-    // What the application does by itself from time to time would be counted too.
-    app.app.shutdown.cancel();
-    let statements = Statements::default();
-    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(statements.clone()));
+    let statements = Statements::count(app);
     let cost = async |first: i32, expected: usize| {
-        let before = statements.0.load(Ordering::SeqCst);
         let query = "query($first: Int) { feed(first: $first) { hasMore entries { id position kind
             achievement { id memberRef incentive { key name } program { key name } } redemption { id reward { key } } } } }";
-        let data = partner.data(query, json!({"first": first})).await;
+        let (data, cost) = statements.of(partner.data(query, json!({"first": first}))).await;
         assert_eq!(data["feed"]["entries"].as_array().unwrap().len(), expected);
-        statements.0.load(Ordering::SeqCst) - before
+        cost
     };
     cost(1, 1).await;
     let (one, page) = (cost(1, 1).await, cost(100, 100).await);
-    drop(guard);
     // The entries, the incentives and the programs; of a page also the rewards.
     assert_eq!((one, page), (3, 4));
 }

@@ -11,6 +11,7 @@ mod mailbox;
 mod points;
 mod receiver;
 mod request;
+mod statements;
 mod world;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub use database::{Database, Kind, TABLES, count};
 pub use mailbox::{Mailbox, Received};
 pub use receiver::{Receiver, Reply};
 pub use request::{Answer, cloud_event};
+pub use statements::Statements;
 pub use world::{Event, World, at, event, incentive_input, streak_input};
 
 /// The address by which the application of a test is known.

@@ -1,5 +1,9 @@
 //! Achievements, as a member, an administrator or a partner sees them.
 
+use std::hash::Hash;
+use std::sync::Arc;
+
+use async_graphql::dataloader::Loader;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::NaiveDate;
 use entity::achievement;
@@ -8,9 +12,11 @@ use entity::feed::ToldAchievement;
 use entity::id::{AchievementId, EmployerId, IncentiveId, MemberId, ProgramId};
 use jobs::record::Reason;
 use jobs::why::Why;
+use sea_orm::DbErr;
 
 use super::{Incentive, Member, Program};
 use crate::domain::achievement::sees_sensitive;
+use crate::domain::feed::names::{Named, Names};
 use crate::graphql::error::ApiError;
 use crate::graphql::loader::{Loaders, Nouns};
 use crate::graphql::scalar::{Date, DateTime, Decimal, TimeZone, stored_zone};
@@ -90,7 +96,11 @@ enum Seen {
     /// The member, the mobile backend or an administrator.
     ByEmployer(Box<Told>),
     /// A partner, who knows the member by its own name only.
-    ByPartner { member_ref: String },
+    ByPartner {
+        member_ref: String,
+        /// What it names, where it is shown to many at once.
+        names: Option<Arc<Names>>,
+    },
 }
 
 /// What is no business of a partner.
@@ -144,6 +154,7 @@ impl Achievement {
         Self {
             seen: Seen::ByPartner {
                 member_ref: member_ref.to_owned(),
+                names: None,
             },
             employer_id,
             id: told.id,
@@ -155,6 +166,22 @@ impl Achievement {
             status: told.status,
             revoked_at: told.revoked_at,
             ordinal: told.ordinal,
+        }
+    }
+
+    /// With the names that are read for all who are shown it.
+    #[must_use]
+    pub fn with_names(mut self, read: Option<Arc<Names>>) -> Self {
+        if let Seen::ByPartner { names, .. } = &mut self.seen {
+            *names = read;
+        }
+        self
+    }
+
+    fn names(&self) -> Option<&Names> {
+        match &self.seen {
+            Seen::ByPartner { names, .. } => names.as_deref(),
+            Seen::ByEmployer(_) => None,
         }
     }
 }
@@ -169,7 +196,7 @@ impl Achievement {
 
     /// What it was earned for.
     async fn incentive(&self, context: &Context<'_>) -> Result<Incentive, ApiError> {
-        let found = load(context, (self.employer_id, self.incentive_id)).await?;
+        let found = name(context, self.names(), (self.employer_id, self.incentive_id)).await?;
         found
             .map(Incentive)
             .ok_or(ApiError::Internal("an achievement without its incentive"))
@@ -177,7 +204,7 @@ impl Achievement {
 
     /// The program it was earned in.
     async fn program(&self, context: &Context<'_>) -> Result<Program, ApiError> {
-        let found = load(context, (self.employer_id, self.program_id)).await?;
+        let found = name(context, self.names(), (self.employer_id, self.program_id)).await?;
         found
             .map(Program)
             .ok_or(ApiError::Internal("an achievement without its program"))
@@ -198,7 +225,7 @@ impl Achievement {
     /// `memberActivity` the member's external id, or `erased`.
     async fn member_ref(&self) -> String {
         match &self.seen {
-            Seen::ByPartner { member_ref } => member_ref.clone(),
+            Seen::ByPartner { member_ref, .. } => member_ref.clone(),
             Seen::ByEmployer(told) => told.member_id.to_string(),
         }
     }
@@ -259,10 +286,10 @@ impl Achievement {
 pub(super) async fn load<K>(
     context: &Context<'_>,
     key: K,
-) -> Result<Option<<Nouns as async_graphql::dataloader::Loader<K>>::Value>, ApiError>
+) -> Result<Option<<Nouns as Loader<K>>::Value>, ApiError>
 where
-    K: Send + Sync + std::hash::Hash + Eq + Clone + 'static,
-    Nouns: async_graphql::dataloader::Loader<K, Error = std::sync::Arc<sea_orm::DbErr>>,
+    K: Send + Sync + Hash + Eq + Clone + 'static,
+    Nouns: Loader<K, Error = Arc<DbErr>>,
 {
     let missing = ApiError::Internal("a request without its loaders");
     let loader = context.data_opt::<Loaders>().ok_or(missing)?;
@@ -270,4 +297,23 @@ where
         tracing::error!(error = %error, "a loader failed");
         ApiError::Internal("a loader failed")
     })
+}
+
+/// What is named by a key: of what is shown to many at once, as it was read for all of them; else as [`load`] finds it.
+pub(super) async fn name<K>(
+    context: &Context<'_>,
+    names: Option<&Names>,
+    key: K,
+) -> Result<Option<<Nouns as Loader<K>>::Value>, ApiError>
+where
+    K: Send + Sync + Hash + Eq + Clone + 'static,
+    Nouns: Loader<K, Error = Arc<DbErr>>,
+    Names: Named<K, Value = <Nouns as Loader<K>>::Value>,
+{
+    if let Some(names) = names
+        && let Some(named) = names.named(&key).await
+    {
+        return Ok(Some(named));
+    }
+    load(context, key).await
 }

@@ -1,10 +1,13 @@
 //! Feeds: of partners, and of what members achieve.
 
+use std::sync::Arc;
+
 use async_graphql::{Enum, ID, Object, SimpleObject, Union};
 use entity::feed::{self, Subject, cursor};
 use entity::id::PartnerId;
 
 use super::{Achievement, Redemption};
+use crate::domain::feed::names::Names;
 use crate::graphql::error::ApiError;
 use crate::graphql::scalar::{BigInt, DateTime};
 
@@ -30,6 +33,8 @@ pub struct FeedEntry {
     pub partner: PartnerId,
     /// The entry.
     pub entry: feed::Entry,
+    /// What it names, where it is shown to many at once.
+    pub names: Option<Arc<Names>>,
 }
 
 /// An entry of a feed. Polling, the subscription and webhooks carry the same entries, ids and positions. To a partner all times in it are
@@ -68,7 +73,7 @@ impl FeedEntry {
         match &self.entry.subject {
             Subject::Achievement(told) => {
                 let (employer, name) = (self.entry.employer_id, &self.entry.member_ref);
-                Some(Achievement::of_partner(employer, name, told))
+                Some(Achievement::of_partner(employer, name, told).with_names(self.names.clone()))
             }
             Subject::Redemption(_) => None,
         }
@@ -80,7 +85,7 @@ impl FeedEntry {
         match &self.entry.subject {
             Subject::Redemption(told) => {
                 let (employer, name) = (self.entry.employer_id, &self.entry.member_ref);
-                Some(Redemption::told(employer, name, told))
+                Some(Redemption::told(employer, name, told).with_names(self.names.clone()))
             }
             Subject::Achievement(_) => None,
         }

@@ -9,10 +9,11 @@ use entity::id::{AchievementId, EmployerId, MemberId, RedemptionId, RewardId};
 use entity::redemption::{self, Model};
 use entity::{achievement, member, reward};
 
-use super::achievement::load;
+use super::achievement::{load, name};
 use super::{Achievement, Member, Reward};
 use crate::auth::access;
 use crate::auth::viewer::Viewer;
+use crate::domain::feed::names::Names;
 use crate::graphql::error::ApiError;
 use crate::graphql::scalar::{BigInt, DateTime};
 use crate::graphql::viewer;
@@ -40,7 +41,11 @@ enum Seen {
         achievement_id: Option<AchievementId>,
     },
     /// A partner, who knows the member by its own name only.
-    ByPartner { member_ref: String },
+    ByPartner {
+        member_ref: String,
+        /// What it names, where it is shown to many at once.
+        names: Option<Arc<Names>>,
+    },
 }
 
 /// A reward that a member has asked for, or was given.
@@ -64,6 +69,7 @@ impl Redemption {
         let seen = match viewer.partner() {
             Some(_) => Seen::ByPartner {
                 member_ref: row.member_ref.unwrap_or_default(),
+                names: None,
             },
             None => Seen::ByEmployer {
                 member_id: row.member_id,
@@ -91,6 +97,7 @@ impl Redemption {
         Self {
             seen: Seen::ByPartner {
                 member_ref: member_ref.to_owned(),
+                names: None,
             },
             employer_id,
             id: told.id,
@@ -104,6 +111,15 @@ impl Redemption {
             reference: None,
         }
     }
+
+    /// With the names that are read for all who are shown it.
+    #[must_use]
+    pub fn with_names(mut self, read: Option<Arc<Names>>) -> Self {
+        if let Seen::ByPartner { names, .. } = &mut self.seen {
+            *names = read;
+        }
+        self
+    }
 }
 
 /// A reward that a member has asked for, or was given.
@@ -116,7 +132,11 @@ impl Redemption {
 
     /// What was asked for, or given.
     async fn reward(&self, context: &Context<'_>) -> Result<Reward, ApiError> {
-        let found: Option<reward::Model> = load(context, (self.employer_id, self.reward_id)).await?;
+        let names = match &self.seen {
+            Seen::ByPartner { names, .. } => names.as_deref(),
+            Seen::ByEmployer { .. } => None,
+        };
+        let found: Option<reward::Model> = name(context, names, (self.employer_id, self.reward_id)).await?;
         found
             .map(Reward)
             .ok_or(ApiError::Internal("a redemption without its reward"))
@@ -181,7 +201,7 @@ impl Redemption {
     async fn member_ref(&self) -> String {
         match &self.seen {
             Seen::ByEmployer { member_id, .. } => member_id.to_string(),
-            Seen::ByPartner { member_ref } => member_ref.clone(),
+            Seen::ByPartner { member_ref, .. } => member_ref.clone(),
         }
     }
 

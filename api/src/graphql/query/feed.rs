@@ -56,7 +56,11 @@ impl FeedQuery {
         let entries = page
             .entries
             .into_iter()
-            .map(|entry| FeedEntry { partner, entry })
+            .map(|entry| FeedEntry {
+                partner,
+                entry,
+                names: None,
+            })
             .collect();
         Ok(FeedPage {
             entries,
@@ -129,7 +133,11 @@ impl ActivityQuery {
         let end_cursor = (part.through > start)
             .then(|| cursor::write(feed, part.through))
             .or(after);
-        let told = |entry| FeedEntry { partner: feed, entry };
+        let told = |entry| FeedEntry {
+            partner: feed,
+            entry,
+            names: None,
+        };
         Ok(FeedPage {
             entries: part.entries.into_iter().map(told).collect(),
             end_cursor,

@@ -75,7 +75,13 @@ async fn find_of_partner(
     let reads = may::<access::ReadFeed>(viewer);
     if let (Ok(id), true) = (id.parse(), reads) {
         let found = feed::find(db, partner, id).await?;
-        return Ok(found.map(|entry| Node::FeedEntry(FeedEntry { partner, entry })));
+        return Ok(found.map(|entry| {
+            Node::FeedEntry(FeedEntry {
+                partner,
+                entry,
+                names: None,
+            })
+        }));
     }
     if let (Ok(id), true) = (id.parse(), reads) {
         let found = feed::find_of_achievement(db, partner, id).await?;
@@ -168,7 +174,13 @@ async fn find_of_employer(
     if let (Ok(id), true) = (id.parse(), may::<access::ReadMemberActivity>(viewer)) {
         let found = feed::activity::find(db, employer, viewer.member(), id).await?;
         let partner = own_feed(employer);
-        return Ok(found.map(|entry| Node::FeedEntry(FeedEntry { partner, entry })));
+        return Ok(found.map(|entry| {
+            Node::FeedEntry(FeedEntry {
+                partner,
+                entry,
+                names: None,
+            })
+        }));
     }
     // As `webhookEndpoints`: an employer's need both scopes.
     let sets_up = may::<access::ListWebhookEndpoints>(viewer) && viewer.scopes.contains(Scope::MemberAny);
