@@ -18,6 +18,7 @@ mod budget;
 mod campaigns;
 mod clients;
 mod concurrency;
+mod distribution;
 mod editing;
 mod erasure;
 mod evaluation;
