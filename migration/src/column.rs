@@ -113,3 +113,42 @@ pub async fn allow(manager: &SchemaManager<'_>, table: &str, operation: &str) ->
     };
     connection.execute_unprepared(&sql).await.map(|_| ())
 }
+
+/// Sets storage parameters of `table` on PostgreSQL, by name and value; SQLite has none.
+pub async fn set_storage(
+    manager: &SchemaManager<'_>,
+    table: &str,
+    parameters: &[(&str, &str)],
+) -> Result<(), DbErr> {
+    let settings: Vec<String> = parameters
+        .iter()
+        .map(|(name, value)| format!("{name} = {value}"))
+        .collect();
+    alter_storage(
+        manager,
+        &format!("ALTER TABLE {table} SET ({})", settings.join(", ")),
+    )
+    .await
+}
+
+/// Takes back [`set_storage`]: the server's own settings hold again.
+pub async fn reset_storage(
+    manager: &SchemaManager<'_>,
+    table: &str,
+    parameters: &[(&str, &str)],
+) -> Result<(), DbErr> {
+    let names: Vec<&str> = parameters.iter().map(|(name, _)| *name).collect();
+    alter_storage(
+        manager,
+        &format!("ALTER TABLE {table} RESET ({})", names.join(", ")),
+    )
+    .await
+}
+
+async fn alter_storage(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
+    let connection = manager.get_connection();
+    if connection.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    connection.execute_unprepared(sql).await.map(|_| ())
+}
