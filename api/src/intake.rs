@@ -30,6 +30,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::domain::{self, Fault};
 use check::Candidate;
+use item::Offered;
 pub use menu::Menu;
 pub use schema::check as check_schema;
 
@@ -65,7 +66,7 @@ pub enum Status {
 /// A request on its way to a commit.
 struct Request {
     employer: EmployerId,
-    candidates: Vec<Candidate>,
+    offered: Vec<Offered>,
     answer: oneshot::Sender<domain::Outcome<Vec<ItemResult>>>,
 }
 
@@ -133,7 +134,8 @@ impl Intake {
         let (answer, answered) = oneshot::channel();
         let request = Request {
             employer,
-            candidates,
+            // Here, where callers do not wait for each other.
+            offered: candidates.into_iter().map(Offered::new).collect(),
             answer,
         };
         match tokio::time::timeout(PLACE_WITHIN, self.requests.send(request)).await {
@@ -150,12 +152,12 @@ impl Committer {
             {
                 let mut waiting = waiting.lock().await;
                 let Some(first) = waiting.recv().await else { return };
-                let mut events = first.candidates.len();
+                let mut events = first.offered.len();
                 group.push(first);
                 while events < GROUP_MAX
                     && let Ok(next) = waiting.try_recv()
                 {
-                    events += next.candidates.len();
+                    events += next.offered.len();
                     group.push(next);
                 }
             }

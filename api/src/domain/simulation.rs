@@ -199,7 +199,7 @@ fn check_one(event: &Candidate, menu: &Menu, known: Option<&[u8; 32]>) -> Result
         let message = "1 to 255 characters, none of them a control character";
         return Err(Fault::invalid(&["member"], message));
     }
-    check::item(event, menu)?.check_properties(&form.properties)?;
+    check::item(event, menu)?.check_properties(event.properties())?;
     match known {
         None => Ok(Some(form)),
         Some(digest) if *digest == form.digest => Ok(None),
@@ -268,7 +268,7 @@ impl Sample<'_> {
                 occurred_at: form.occurred_at.into(),
                 local_time: local.time.parse().map_err(unreadable)?,
                 time_zone: local.zone.name(),
-                properties: &form.properties,
+                properties: candidate.properties(),
             };
             let counted = happening.counts_for(catalogue, compiled, attributes)?;
             samples.contributions.extend(counted);

@@ -34,16 +34,21 @@ pub struct Candidate {
     pub properties: Result<Value, String>,
 }
 
-/// A candidate whose form is right: it has an identity and a body.
+impl Candidate {
+    /// The properties; null where something is wrong with them.
+    pub fn properties(&self) -> &Value {
+        self.properties.as_ref().unwrap_or(&Value::Null)
+    }
+}
+
+/// What is known of a candidate whose form is right: it has an identity and a body.
 #[derive(Debug, Clone)]
 pub struct WellFormed {
     /// When it happened.
     pub occurred_at: DateTime<Utc>,
     /// Its zone, if it names one.
     pub time_zone: Option<Tz>,
-    /// The properties, an object.
-    pub properties: Value,
-    /// The properties as they are stored.
+    /// The properties as they are stored: an object, its fields in order.
     pub properties_text: String,
     /// Digest of the body.
     pub digest: [u8; 32],
@@ -76,15 +81,15 @@ pub fn form(candidate: &Candidate) -> Result<WellFormed, Fault> {
         |message: &str| Fault::new(FaultCode::InvalidProperties, &["properties"], message);
     let properties = candidate
         .properties
-        .clone()
-        .map_err(|message| invalid_properties(&message))?;
+        .as_ref()
+        .map_err(|message| invalid_properties(message))?;
     if !properties.is_object() {
         return Err(invalid_properties("the properties are a JSON object"));
     }
-    if validate::has_nul(&properties) {
+    if validate::has_nul(properties) {
         return Err(invalid_properties("the properties contain a zero character"));
     }
-    let properties_text = properties.to_string();
+    let properties_text = super::body::canonical(properties);
     if properties_text.len() > PROPERTIES_MAX {
         return Err(invalid_properties("the properties are longer than 16 KiB"));
     }
@@ -93,12 +98,11 @@ pub fn form(candidate: &Candidate) -> Result<WellFormed, Fault> {
         &candidate.member,
         occurred_at,
         time_zone.map(Tz::name),
-        &properties,
+        &properties_text,
     );
     Ok(WellFormed {
         occurred_at,
         time_zone,
-        properties,
         properties_text,
         digest,
     })
@@ -116,7 +120,12 @@ pub fn item<'a>(candidate: &Candidate, menu: &'a Menu) -> Result<&'a MenuItem, F
 }
 
 /// Checks a well-formed candidate against its type.
-pub fn fits_type(event: &WellFormed, item: &MenuItem, now: DateTime<Utc>) -> Result<(), Fault> {
+pub fn fits_type(
+    candidate: &Candidate,
+    event: &WellFormed,
+    item: &MenuItem,
+    now: DateTime<Utc>,
+) -> Result<(), Fault> {
     let event_type = &item.event_type;
     if now.signed_duration_since(event.occurred_at) > TimeDelta::seconds(event_type.max_late_seconds) {
         let message = format!(
@@ -132,7 +141,7 @@ pub fn fits_type(event: &WellFormed, item: &MenuItem, now: DateTime<Utc>) -> Res
         );
         return Err(Fault::new(FaultCode::InFuture, &["occurredAt"], message));
     }
-    item.check_properties(&event.properties)
+    item.check_properties(candidate.properties())
 }
 
 /// When it happened where it happened: by the zone of the event, else of the member, else of the employer.

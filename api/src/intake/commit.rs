@@ -21,7 +21,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::Value;
 
 use super::check::{self, WellFormed};
-use super::item::{Item, Verdict, refusals};
+use super::item::{Item, Key, Verdict, refusals};
 use super::menu::Menu;
 use super::{Committer, ItemResult, Request, Status};
 use crate::domain::{self, Fault, FaultCode};
@@ -31,6 +31,9 @@ const EVENTS: Count = Count::new(
     "events",
     "Events that were sent, by result: accepted, duplicate, rejected",
 );
+
+/// The members that the items of a group name.
+type Members<'a> = HashMap<(EmployerId, &'a str), &'a member::Model>;
 
 /// Tries of a transaction that was in another one's way.
 const ATTEMPTS: u32 = 5;
@@ -89,9 +92,9 @@ impl Committer {
             .iter()
             .flat_map(|request| {
                 request
-                    .candidates
+                    .offered
                     .iter()
-                    .map(|candidate| Item::new(request.employer, candidate))
+                    .map(|offered| Item::new(request.employer, offered))
             })
             .collect();
         let txn = self.db.write_txn().await?;
@@ -108,7 +111,7 @@ impl Committer {
         Ok(group
             .iter()
             .map(|request| {
-                let ids = request.candidates.iter().map(|candidate| candidate.id.clone());
+                let ids = request.offered.iter().map(|offered| offered.candidate.id.clone());
                 ids.zip(statuses.by_ref())
                     .map(|(id, status)| ItemResult { id, status })
                     .collect()
@@ -128,8 +131,12 @@ impl Committer {
         employers.dedup();
         let menus = self.menus.load(connection, employers).await?;
         let members = self.members(connection, items, &menus, now).await?;
+        let members: Members<'_> = members
+            .iter()
+            .map(|row| ((row.employer_id, row.external_id.as_str()), row))
+            .collect();
         for item in items.iter_mut() {
-            let (Some(form), Some(menu)) = (&item.form, menus.get(&item.employer)) else {
+            let (Some(form), Some(menu)) = (item.form, menus.get(&item.employer)) else {
                 continue;
             };
             match self.acceptable(item, form, menu, &members, now) {
@@ -139,48 +146,58 @@ impl Committer {
         }
 
         // Of items with one identity in this group, the first acceptable one stands for the event; the others are compared with it.
-        let mut firsts: HashMap<Identity, usize> = HashMap::new();
+        let mut firsts: HashMap<Key<'_>, usize> = HashMap::new();
         for (index, item) in items.iter().enumerate() {
             if matches!(item.verdict, Verdict::Acceptable(..)) {
-                firsts.entry(item.identity()).or_insert(index);
+                firsts.entry(item.key()).or_insert(index);
             }
         }
         let receipts: Vec<Receipt> = firsts
             .values()
             .filter_map(|index| items[*index].receipt())
             .collect();
-        let fresh: HashSet<Identity> = if receipts.is_empty() {
-            HashSet::new()
+        let fresh = if receipts.is_empty() {
+            Vec::new()
         } else {
-            receipt::insert_new(connection, receipts)
-                .await?
-                .into_iter()
-                .collect()
+            receipt::insert_new(connection, receipts).await?
         };
-        let known = self.known(connection, items, &fresh).await?;
+        let fresh: HashSet<usize> = fresh
+            .iter()
+            .filter_map(|new| firsts.get(&(new.employer_id, new.source.as_str(), new.event_id.as_str())))
+            .copied()
+            .collect();
+        let is_fresh = |key: &Key<'_>| firsts.get(key).copied().filter(|first| fresh.contains(first));
+        let known = self
+            .known(connection, items, |key| is_fresh(key).is_some())
+            .await?;
+        let known: HashMap<Key<'_>, &[u8]> = known
+            .iter()
+            .map(|row| {
+                let key = (row.employer_id, row.source.as_str(), row.event_id.as_str());
+                (key, row.body_digest.as_slice())
+            })
+            .collect();
         let mut queued = Vec::new();
         for index in 0..items.len() {
-            let identity = items[index].identity();
-            let Some(digest) = items[index].form.as_ref().map(|form| form.digest) else {
-                continue;
-            };
-            let is_first = firsts.get(&identity) == Some(&index);
-            let before = if fresh.contains(&identity) {
-                firsts
-                    .get(&identity)
-                    .and_then(|first| items[*first].form.as_ref())
-                    .map(|form| form.digest.to_vec())
-            } else {
-                known.get(&identity).cloned()
+            let Some(form) = items[index].form else { continue };
+            let key = items[index].key();
+            let first = is_fresh(&key);
+            let before = match first {
+                Some(first) => items[first].form.map(|form| form.digest.as_slice()),
+                None => known.get(&key).copied(),
             };
             let item = &mut items[index];
             match (&item.verdict, before) {
-                (Verdict::Acceptable(event, _), Some(_)) if is_first && fresh.contains(&identity) => {
-                    queued.push((**event).clone());
-                    item.verdict = Verdict::Settled(Status::Accepted);
+                (Verdict::Acceptable(..), Some(_)) if first == Some(index) => {
+                    let accepted = Verdict::Settled(Status::Accepted);
+                    if let Verdict::Acceptable(event, _) = std::mem::replace(&mut item.verdict, accepted) {
+                        queued.push(*event);
+                    }
                 }
                 // It was accepted before, even if by now it would be too late: a retry gets its success.
-                (_, Some(before)) if before == digest => item.verdict = Verdict::Settled(Status::Duplicate),
+                (_, Some(before)) if before == form.digest => {
+                    item.verdict = Verdict::Settled(Status::Duplicate);
+                }
                 (Verdict::Acceptable(..), Some(_)) => {
                     let fault =
                         Fault::new(FaultCode::Conflict, &["id"], "this id was used for another event");
@@ -206,24 +223,24 @@ impl Committer {
         items: &[Item<'_>],
         menus: &HashMap<EmployerId, Arc<Menu>>,
         now: DateTime<Utc>,
-    ) -> Result<HashMap<(EmployerId, String), member::Model>, DbErr> {
-        let mut wanted: Vec<(EmployerId, String)> = items
+    ) -> Result<Vec<member::Model>, DbErr> {
+        let mut wanted: Vec<(EmployerId, &str)> = items
             .iter()
-            .filter(|item| item.form.is_some())
-            .map(|item| (item.employer, item.candidate.member.clone()))
+            .filter(|item| item.form.is_some() && validate::is_external_id(&item.candidate.member))
+            .map(|item| (item.employer, item.candidate.member.as_str()))
             .collect();
-        wanted.retain(|(_, external_id)| validate::is_external_id(external_id));
         wanted.sort_unstable();
         wanted.dedup();
         if wanted.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(Vec::new());
         }
-        let by_key = |rows: Vec<member::Model>| {
-            rows.into_iter()
-                .map(|row| ((row.employer_id, row.external_id.clone()), row))
+        let owned = |wanted: &[(EmployerId, &str)]| -> Vec<(EmployerId, String)> {
+            let owned = wanted
+                .iter()
+                .map(|(employer, name)| (*employer, (*name).to_owned()));
+            owned.collect()
         };
-        let mut members: HashMap<_, _> =
-            by_key(member::list_by_external_ids(connection, &wanted).await?).collect();
+        let mut members = member::list_by_external_ids(connection, &owned(&wanted)).await?;
         let enrols = |item: &&Item<'_>| {
             let menu = menus
                 .get(&item.employer)
@@ -234,37 +251,36 @@ impl Committer {
                 .as_ref()
                 .zip(menu_item)
                 .is_some_and(|(form, (menu, menu_item))| {
-                    check::fits_type(form, menu_item, menu.employer.now(now)).is_ok()
+                    check::fits_type(item.candidate, form, menu_item, menu.employer.now(now)).is_ok()
                 })
         };
+        let known: HashSet<(EmployerId, &str)> = members
+            .iter()
+            .map(|row| (row.employer_id, row.external_id.as_str()))
+            .collect();
+        let is_unknown = |item: &&Item<'_>| !known.contains(&(item.employer, item.candidate.member.as_str()));
         let mut enrolling: HashMap<(EmployerId, &str), Option<Tz>> = HashMap::new();
-        for item in items.iter().filter(enrols) {
+        for item in items.iter().filter(is_unknown).filter(enrols) {
             let zone = enrolling
                 .entry((item.employer, item.candidate.member.as_str()))
                 .or_default();
             *zone = zone.or(item.form.as_ref().and_then(|form| form.time_zone));
         }
-        wanted.retain(|(employer, external_id)| {
-            enrolling.contains_key(&(*employer, external_id.as_str()))
-                && !members.contains_key(&(*employer, external_id.clone()))
-        });
+        wanted.retain(|who| enrolling.contains_key(who));
         if !wanted.is_empty() {
             let enrolled: Vec<member::Model> = wanted
                 .iter()
                 .filter_map(|(employer, external_id)| {
                     let now = Timestamp::from(menus.get(employer)?.employer.now(now));
-                    let zone = enrolling
-                        .get(&(*employer, external_id.as_str()))
-                        .copied()
-                        .flatten();
+                    let zone = enrolling.get(&(*employer, *external_id)).copied().flatten();
                     Some(member::Model {
                         employer_id: *employer,
                         id: self.ids.next(),
-                        external_id: external_id.clone(),
+                        external_id: (*external_id).to_owned(),
                         // What its first event tells: the zone it was in, and an address where that is all it is known by.
                         time_zone: zone.map(|zone| zone.name().to_owned()),
                         locale: None,
-                        email: validate::is_email(external_id).then(|| external_id.clone()),
+                        email: validate::is_email(external_id).then(|| (*external_id).to_owned()),
                         eligible_from: None,
                         eligible_until: None,
                         attributes: Value::Object(serde_json::Map::new()),
@@ -276,7 +292,7 @@ impl Committer {
                 })
                 .collect();
             member::insert_missing(connection, &enrolled).await?;
-            members.extend(by_key(member::list_by_external_ids(connection, &wanted).await?));
+            members.extend(member::list_by_external_ids(connection, &owned(&wanted)).await?);
         }
         Ok(members)
     }
@@ -287,14 +303,14 @@ impl Committer {
         item: &Item<'_>,
         form: &WellFormed,
         menu: &Menu,
-        members: &HashMap<(EmployerId, String), member::Model>,
+        members: &Members<'_>,
         real: DateTime<Utc>,
     ) -> Result<(Event, Timestamp), Fault> {
         let now = menu.employer.now(real);
         let candidate = item.candidate;
         let menu_item = check::item(candidate, menu)?;
-        let member = members
-            .get(&(item.employer, candidate.member.clone()))
+        let member = *members
+            .get(&(item.employer, candidate.member.as_str()))
             .ok_or_else(|| {
                 Fault::new(
                     FaultCode::UnknownMember,
@@ -302,7 +318,7 @@ impl Committer {
                     "the employer has no member of this id",
                 )
             })?;
-        check::fits_type(form, menu_item, now)?;
+        check::fits_type(candidate, form, menu_item, now)?;
         let local = check::local(form, Some(member), &menu.employer);
         check::eligible(&local, member)?;
         let event = Event {
@@ -326,37 +342,23 @@ impl Committer {
         Ok((event, check::acceptable_until(form, menu_item)))
     }
 
-    /// The digests of the bodies accepted before under the identities of items that are not new.
+    /// What is known of the bodies accepted before under the identities of items that are not new.
     async fn known(
         &self,
         connection: &impl ConnectionTrait,
         items: &[Item<'_>],
-        fresh: &HashSet<Identity>,
-    ) -> Result<HashMap<Identity, Vec<u8>>, DbErr> {
+        is_new: impl Fn(&Key<'_>) -> bool,
+    ) -> Result<Vec<receipt::Known>, DbErr> {
         let mut wanted: Vec<Identity> = items
             .iter()
-            .filter(|item| item.form.is_some())
+            .filter(|item| item.form.is_some() && !is_new(&item.key()))
             .map(Item::identity)
-            .filter(|identity| !fresh.contains(identity))
             .collect();
         if wanted.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(Vec::new());
         }
         wanted.sort_unstable();
         wanted.dedup();
-        let rows = receipt::list(connection, &wanted).await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| {
-                (
-                    Identity {
-                        employer_id: row.employer_id,
-                        source: row.source,
-                        event_id: row.event_id,
-                    },
-                    row.body_digest,
-                )
-            })
-            .collect())
+        receipt::list(connection, &wanted).await
     }
 }

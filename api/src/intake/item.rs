@@ -15,11 +15,29 @@ use super::check::{self, Candidate, WellFormed};
 use super::menu::Menu;
 use crate::domain::{Fault, FaultCode};
 
+/// A candidate and what is known of its form.
+pub(super) struct Offered {
+    pub(super) candidate: Candidate,
+    pub(super) form: Result<WellFormed, Fault>,
+}
+
+impl Offered {
+    pub(super) fn new(candidate: Candidate) -> Self {
+        Self {
+            form: check::form(&candidate),
+            candidate,
+        }
+    }
+}
+
+/// An identity: the employer, the source and the sender's own id.
+pub(super) type Key<'a> = (EmployerId, &'a str, &'a str);
+
 /// A candidate on its way through the group.
 pub(super) struct Item<'a> {
     pub(super) employer: EmployerId,
     pub(super) candidate: &'a Candidate,
-    pub(super) form: Option<WellFormed>,
+    pub(super) form: Option<&'a WellFormed>,
     pub(super) verdict: Verdict,
 }
 
@@ -31,23 +49,26 @@ pub(super) enum Verdict {
 }
 
 impl<'a> Item<'a> {
-    pub(super) fn new(employer: EmployerId, candidate: &'a Candidate) -> Self {
-        let unknown = || Fault::not_found(&["employer"], "there is no such employer");
-        match check::form(candidate) {
+    pub(super) fn new(employer: EmployerId, offered: &'a Offered) -> Self {
+        let (form, fault) = match &offered.form {
             // Replaced as soon as the employer's menu is at hand.
-            Ok(form) => Self {
-                employer,
-                candidate,
-                form: Some(form),
-                verdict: Verdict::Settled(Status::Rejected(unknown())),
-            },
-            Err(fault) => Self {
-                employer,
-                candidate,
-                form: None,
-                verdict: Verdict::Settled(Status::Rejected(fault)),
-            },
+            Ok(form) => (
+                Some(form),
+                Fault::not_found(&["employer"], "there is no such employer"),
+            ),
+            Err(fault) => (None, fault.clone()),
+        };
+        Self {
+            employer,
+            candidate: &offered.candidate,
+            form,
+            verdict: Verdict::Settled(Status::Rejected(fault)),
         }
+    }
+
+    /// Its identity, as far as it can be compared without a copy.
+    pub(super) fn key(&self) -> Key<'a> {
+        (self.employer, &self.candidate.source, &self.candidate.id)
     }
 
     pub(super) fn identity(&self) -> Identity {
@@ -59,7 +80,7 @@ impl<'a> Item<'a> {
     }
 
     pub(super) fn receipt(&self) -> Option<Receipt> {
-        match (&self.verdict, &self.form) {
+        match (&self.verdict, self.form) {
             (Verdict::Acceptable(event, until), Some(form)) => Some(Receipt {
                 identity: self.identity(),
                 body_digest: form.digest,
