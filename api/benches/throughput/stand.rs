@@ -268,7 +268,8 @@ impl Stand {
         Ok(())
     }
 
-    /// Lets the database finish what it would otherwise do at a time of its own choice.
+    /// Lets the database finish what it would otherwise do at a time of its own choice. Once a round: PostgreSQL plans by what it last
+    /// counted, and in earnest it has counted tables that are full.
     pub async fn settle(&self) -> anyhow::Result<()> {
         let sql: &[&str] = match self.db.kind() {
             // Nothing ever analyses an SQLite database of Plaudit's.
