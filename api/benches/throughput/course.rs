@@ -15,7 +15,7 @@ use crate::stand::Stand;
 /// What is not evaluated by then will not be.
 const EVALUATED_WITHIN: Duration = Duration::from_mins(5);
 /// How often it is looked whether all is evaluated: seldom enough that the looking costs nothing.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Requests of many events in flight.
 pub const AT_ONCE: usize = 8;
 

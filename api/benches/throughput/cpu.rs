@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use entity::db::{Db, Kind};
 use sea_orm::{ConnectionTrait, Statement};
 
@@ -19,6 +20,10 @@ const TICK: Duration = Duration::from_millis(10);
 const PARENT: usize = 1;
 const OWN: [usize; 2] = [11, 12];
 const ENDED_CHILDREN: [usize; 2] = [13, 14];
+/// Processes rest when for so long they have needed less than this share of a core.
+const QUIET_FOR: Duration = Duration::from_millis(250);
+const QUIET_SHARE: f64 = 0.1;
+const QUIET_WITHIN: Duration = Duration::from_mins(5);
 
 /// What was measured of so many events.
 #[derive(Debug, Clone, Copy)]
@@ -123,6 +128,27 @@ impl Meter {
         }
     }
 
+    /// Waits until nothing is done any more that this adds up, such as what a process does when it has started.
+    pub async fn quiet(self) -> anyhow::Result<()> {
+        let waiting = async {
+            let mut looks = tokio::time::interval(QUIET_FOR);
+            loop {
+                looks.tick().await;
+                let before = self.read();
+                looks.tick().await;
+                let after = self.read();
+                let spent = after.children - before.children + after.database - before.database;
+                // Where it is not known it is not waited for.
+                if spent.is_nan() || spent < QUIET_FOR.as_secs_f64() * QUIET_SHARE {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(QUIET_WITHIN, waiting)
+            .await
+            .context("processes never come to rest")
+    }
+
     fn read(self) -> Reading {
         let processes = processes();
         let this = std::process::id();
@@ -223,7 +249,7 @@ impl Process {
         })
     }
 
-    /// Its own time. That of its threads is known far better than to a tick, but is gone with each of them.
+    /// Its own time. That of its threads is known far better than to a tick, but is gone with each of them: neither is too much.
     fn spent(&self, pid: u32) -> Duration {
         let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
         let exact = threads.flatten().filter_map(|thread| {
@@ -231,12 +257,7 @@ impl Process {
             text.split_ascii_whitespace().next()?.parse::<u64>().ok()
         });
         let exact = Duration::from_nanos(exact.sum());
-        // Both halves of the other figure are cut off.
-        if exact + TICK * 2 < self.own {
-            self.own
-        } else {
-            exact
-        }
+        exact.max(self.own)
     }
 }
 

@@ -29,6 +29,8 @@ pub async fn run(place: &Place<'_>, scale: Scale, report: &mut Report) -> anyhow
             "{}: evaluation, round {round} of {rounds}",
             report.title
         ));
+        bench.stage.stand.settle().await?;
+        bench.grown.stand.settle().await?;
         bench.structures(round, report).await?;
         bench.flatness(report).await?;
     }

@@ -1,10 +1,13 @@
 //! How close Plaudit comes to what the database could do: the built program and a real client, against a floor taken in the same run.
 //!
 //! ```text
-//! cargo bench -p api                  about twenty minutes; SQLite, and a PostgreSQL of its own with fsync on
-//! cargo bench -p api -- --quick       less of everything, in a minute or two for each database
-//! cargo bench -p api -- --sqlite      without PostgreSQL
-//! cargo bench -p api -- --only judged evaluation alone, structure by structure; likewise served, mixed, sustained, growth, workers, wallet, webhooks, messages
+//! cargo bench -p api                                      an hour or more; SQLite, and a PostgreSQL of its own with fsync on
+//! cargo bench -p api -- --quick                           less of everything, in about ten minutes for each database
+//! cargo bench -p api -- --sqlite                          without PostgreSQL
+//! cargo bench -p api -- --only judged                     evaluation alone, structure by structure; likewise served, mixed,
+//!                                                         sustained, growth, workers, wallet, webhooks, messages
+//! cargo bench -p api -- --only sustained --minutes 10     for that long; without it one minute
+//! cargo bench -p api -- --only growth --passed 20000000   after so many events
 //! ```
 //!
 //! The floor writes the rows that Plaudit writes, by plain statements of 1,000 rows through the same driver, with as many
@@ -57,7 +60,7 @@ use report::{Report, say};
 #[command(name = "throughput")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Options {
-    /// Less of everything: a minute or two.
+    /// Less of everything: some minutes.
     #[arg(long)]
     quick: bool,
     /// SQLite alone.
@@ -76,7 +79,7 @@ struct Options {
     /// How long it has to accept and evaluate at once without falling behind.
     #[arg(long, default_value_t = 1.0)]
     minutes: f64,
-    /// Events that pass through the queue before growth is measured: 2,000,000, or a tenth of that.
+    /// Events that pass through the queue before growth is measured: 2,000,000, or a tenth of that; a tenth as many on SQLite.
     #[arg(long)]
     passed: Option<usize>,
     /// This part alone.

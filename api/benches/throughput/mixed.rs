@@ -19,8 +19,14 @@ pub async fn run(place: &Place<'_>, scale: Scale, report: &mut Report) -> anyhow
     let scenario = scenario::mixed();
     let (key, what) = (scenario.key, format!("evaluated, {}", scenario.what));
     let members = mixed / STEPS;
-    let floor = Employer::new("floor", scenario::unused(), rounds * members);
-    let mut stage = Stage::set_up(place, "mixed", vec![(scenario, rounds * members)], vec![floor]).await?;
+    let floor = Employer::new("floor", scenario::unused(), (1 + rounds) * members);
+    let mut stage = Stage::set_up(
+        place,
+        "mixed",
+        vec![(scenario, (1 + rounds) * members)],
+        vec![floor],
+    )
+    .await?;
     let shapes = stage.rehearse().await?;
     let clock = Clock::system();
     let floor = Floor::new(&stage.stand, stage.stand.tenant("floor").await?, &clock).await?;
@@ -30,16 +36,20 @@ pub async fn run(place: &Place<'_>, scale: Scale, report: &mut Report) -> anyhow
         graphile.queue(mixed).await?;
         graphile.run().await?;
     }
-    stage.stand.settle().await?;
-    for round in 1..=rounds {
+    // The first one is not measured: it fills the tables.
+    for round in 0..=rounds {
         say(&format!(
             "{}: several incentives, round {round} of {rounds}",
             report.title
         ));
-        let used = (round - 1) * members..round * members;
+        stage.stand.settle().await?;
+        let used = round * members..(round + 1) * members;
         floor.queue(used, &format!("floor-{round}"), STEPS).await?;
         let floor_rate = floor.evaluate(&shapes[key], Timestamp::from(clock.now())).await?;
         let played = stage.play(key, mixed).await?;
+        if round == 0 {
+            continue;
+        }
         report.compare(
             &what,
             played.rate,

@@ -74,6 +74,7 @@ impl Bench {
     }
 
     async fn round(&mut self, report: &mut Report) -> anyhow::Result<()> {
+        self.course.stand.settle().await?;
         let (events, singles) = (self.scale.events, self.scale.singles);
         let now = Timestamp::from(self.course.clock.now());
         let shape = Shape::simple();

@@ -177,6 +177,7 @@ impl Bench {
         if rushed.of(1.0, |sample| sample.age) > AGE_AT_MOST {
             steering.limit(rushed.measured.rate);
         }
+        self.course.stand.settle().await?;
         say(&format!("{title}: sustained, for {:.0?}", self.length));
         let held = self.stretch(&serving, self.length, &mut steering, true).await?;
         held.tell("sustained");

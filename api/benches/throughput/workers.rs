@@ -57,6 +57,7 @@ pub async fn run(place: &Place<'_>, scale: Scale, report: &mut Report) -> anyhow
             "{}: several processes, round {round} of {}",
             report.title, scale.rounds
         ));
+        bench.course.stand.settle().await?;
         bench.working(report).await?;
         bench.serving(scale.events, report).await?;
         bench.together(report).await?;

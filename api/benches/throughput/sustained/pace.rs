@@ -9,12 +9,12 @@ use super::{BATCH, Sample};
 use crate::load::per_second;
 
 /// From this age of the oldest event on, in seconds, less is offered; below the other one, more.
-const OLD: f64 = 0.5;
+const OLD: f64 = 0.6;
 const YOUNG: f64 = 0.25;
 /// By how much less, at most once in as many samples; and by how much more, each time.
 const LESS: f64 = 0.9;
 const LESS_EVERY: usize = 4;
-const MORE: f64 = 1.0025;
+const MORE: f64 = 1.005;
 
 /// When the next batch may be sent.
 pub struct Pace(Mutex<Turns>);
@@ -96,13 +96,14 @@ impl Steering {
     /// Offers less if events get old, and more if they do not.
     pub fn steer(&mut self, samples: &[Sample]) {
         self.patience = self.patience.saturating_sub(1);
-        let [.., before, _, _, _, now] = samples else {
+        let [first, .., now] = samples else {
             return;
         };
         if now.age > OLD && self.patience == 0 {
             self.patience = LESS_EVERY;
-            let evaluated = now.evaluated.saturating_sub(before.evaluated);
-            let evaluated = per_second(evaluated, Duration::from_secs_f64(now.at - before.at));
+            // On the whole: right now it may be a checkpoint that everything waits for.
+            let evaluated = now.evaluated.saturating_sub(first.evaluated);
+            let evaluated = per_second(evaluated, Duration::from_secs_f64(now.at - first.at));
             self.limit(self.rate.unwrap_or(evaluated) * LESS);
         } else if now.age < YOUNG
             && let Some(rate) = self.rate
