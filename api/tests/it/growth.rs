@@ -34,8 +34,8 @@ const SOME: usize = 200_000;
 const LARGE: i64 = 10_000;
 /// Rows that one step of a plan may read: the purge deletes 5,000 at once, a batch has 1,000 events with what each is about.
 const ROWS: u64 = 25_000;
-/// Pages that a statement may look at beyond those of its rows.
-const PAGES: u64 = 500;
+/// Pages that a statement may look at beyond those of its rows: the next batch of the purge walks over the 5,000 that were just deleted.
+const PAGES: u64 = 6_000;
 
 /// Statements that read more, by a part of their text, and why that is so.
 const KNOWN: &[(&str, &str)] = &[
@@ -136,8 +136,6 @@ async fn one_round(
         partner,
     };
     work::duties(&world).await;
-    // What was just forgotten would still be walked over.
-    app.app.db.read().execute_unprepared("VACUUM").await.unwrap();
     work::members_do(&world, ["2026-11-18", "2026-11-19"][round]).await;
     work::all_is_changed(&world, round).await;
     work::all_is_read(&world).await;
