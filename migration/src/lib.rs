@@ -25,6 +25,7 @@ mod m20261121_000014_create_audit;
 mod m20261121_000015_add_member_activity;
 mod m20261121_000016_create_campaigns;
 mod m20261121_000017_tune_storage;
+mod m20261121_000018_index_what_grows;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000015_add_member_activity::Migration),
             Box::new(m20261121_000016_create_campaigns::Migration),
             Box::new(m20261121_000017_tune_storage::Migration),
+            Box::new(m20261121_000018_index_what_grows::Migration),
         ]
     }
 }

@@ -1,6 +1,6 @@
 //! Who may do what: every guarded field, with every kind of token; and nothing of one tenant for another.
 
-mod example;
+pub mod example;
 mod tenants;
 
 use std::sync::Arc;

@@ -24,6 +24,7 @@ mod erasure;
 mod evaluation;
 mod failures;
 mod feed;
+mod growth;
 mod intake;
 mod kept_events;
 mod late;

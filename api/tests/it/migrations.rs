@@ -131,7 +131,7 @@ async fn survival(kind: Kind) {
         .unwrap_err();
     run(&db, "DELETE FROM achievement").await.unwrap_err();
 
-    Migrator::down(db.read(), Some(12)).await.unwrap();
+    Migrator::down(db.read(), Some(13)).await.unwrap();
     assert_eq!(counts(&db).await, written);
     migration::migrate(db.read()).await.unwrap();
     assert_as_written(&db).await;

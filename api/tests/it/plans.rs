@@ -1,5 +1,7 @@
 //! How the databases find the rows: by the index that is there for it, whatever their statistics say.
 
+mod embedded;
+
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
