@@ -55,6 +55,7 @@ mod schema;
 mod setup;
 mod sharing;
 mod simulation;
+mod statements;
 mod streams;
 mod structures;
 mod tables;
