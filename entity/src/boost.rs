@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use sea_orm::QueryOrder;
 use sea_orm::entity::prelude::*;
 
+use crate::children;
 use crate::clock::Timestamp;
 use crate::id::{EmployerId, ProgramId};
 
@@ -65,6 +66,15 @@ pub async fn list_of_program(
         .order_by_asc(Column::Key)
         .all(connection)
         .await
+}
+
+/// The boosts of these programs, in the order of their making; one statement however many.
+pub async fn list_of_programs(
+    connection: &impl ConnectionTrait,
+    wanted: &[(EmployerId, ProgramId)],
+) -> Result<Vec<Model>, DbErr> {
+    let order = "found.created_at, found.key";
+    children::list(connection, ("boost", "program_id", order), wanted).await
 }
 
 /// Writes a new boost; false when the program has one of that key.

@@ -3,9 +3,10 @@
 use sea_orm::entity::prelude::*;
 use sea_orm::{FromQueryResult, QueryFilter, QueryOrder};
 
+use crate::children;
 use crate::clock::Timestamp;
 use crate::db;
-use crate::db::sql::Sql;
+use crate::db::sql::{self, Sql};
 use crate::id::{EmployerId, EventTypeId};
 
 /// A kind of event that an employer has on its menu.
@@ -53,6 +54,22 @@ pub async fn list(connection: &impl ConnectionTrait, employer: EmployerId) -> Re
         .order_by_asc(Column::Key)
         .all(connection)
         .await
+}
+
+/// The event types of these employers, by key; one statement however many.
+pub async fn list_of_employers(
+    connection: &impl ConnectionTrait,
+    employers: &[EmployerId],
+) -> Result<Vec<Model>, DbErr> {
+    children::list_of_employers(connection, ("event_type", "found.key"), employers).await
+}
+
+/// The event types of these ids, in no order; one statement however many.
+pub async fn list_by_ids(
+    connection: &impl ConnectionTrait,
+    wanted: &[(EmployerId, EventTypeId)],
+) -> Result<Vec<Model>, DbErr> {
+    sql::list_by_ids(connection, "event_type", wanted).await
 }
 
 /// The greatest time, in seconds, for which an event of the employer's is accepted after it happened.

@@ -4,6 +4,7 @@
 use sea_orm::entity::prelude::*;
 use sea_orm::{FromQueryResult, QueryFilter, QueryOrder};
 
+use crate::children;
 use crate::clock::Timestamp;
 use crate::db;
 use crate::db::sql::{self, Sql};
@@ -61,6 +62,12 @@ pub struct Version {
 
 const VERSION: &str = "SELECT incentive_id, version, event_types, definition, outcomes, effective_from, published_at, restarts \
                        FROM incentive_version WHERE employer_id = ";
+
+const FOUND: &str = "SELECT found.incentive_id, found.version, found.event_types, found.definition, found.outcomes, found.effective_from, \
+                     found.published_at, found.restarts FROM ";
+// A cross join, so that SQLite looks each of them up, whatever its statistics say.
+const OF_EACH: &str = " AS wanted CROSS JOIN incentive_version AS found \
+                       WHERE found.employer_id = wanted.employer_id AND found.incentive_id = wanted.owner_id";
 
 /// Writes a new incentive with its first version; false when the employer has one of this key.
 pub async fn insert(
@@ -184,6 +191,14 @@ pub async fn list_of_program(
         .await
 }
 
+/// The incentives of these programs, by key; one statement however many.
+pub async fn list_of_programs(
+    connection: &impl ConnectionTrait,
+    wanted: &[(EmployerId, ProgramId)],
+) -> Result<Vec<Model>, DbErr> {
+    children::list(connection, ("incentive", "program_id", "found.key"), wanted).await
+}
+
 /// All incentives of the employer.
 pub async fn list(connection: &impl ConnectionTrait, employer: EmployerId) -> Result<Vec<Model>, DbErr> {
     Entity::find()
@@ -221,17 +236,31 @@ pub async fn list_versions(
         .await
 }
 
-/// Every version of one incentive, oldest first.
-pub async fn list_versions_of(
+/// Every version of these incentives, oldest first; one statement however many.
+pub async fn list_versions_of_each(
     connection: &impl ConnectionTrait,
-    employer: EmployerId,
-    id: IncentiveId,
+    wanted: &[(EmployerId, IncentiveId)],
 ) -> Result<Vec<Version>, DbErr> {
-    Sql::on(connection, VERSION)
-        .bind(employer)
-        .push(" AND incentive_id = ")
-        .bind(id)
-        .push(" ORDER BY version")
+    Sql::on(connection, FOUND)
+        .rows(children::wanted(wanted))
+        .push(OF_EACH)
+        .push(" ORDER BY found.version")
+        .all(connection)
+        .await
+}
+
+/// The newest version of each of these incentives, in no order; one statement however many.
+pub async fn latest_versions(
+    connection: &impl ConnectionTrait,
+    wanted: &[(EmployerId, IncentiveId)],
+) -> Result<Vec<Version>, DbErr> {
+    Sql::on(connection, FOUND)
+        .rows(children::wanted(wanted))
+        .push(OF_EACH)
+        .push(
+            " AND found.version = (SELECT max(version) FROM incentive_version AS newest
+             WHERE newest.employer_id = wanted.employer_id AND newest.incentive_id = wanted.owner_id)",
+        )
         .all(connection)
         .await
 }

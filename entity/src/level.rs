@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::children;
 use crate::clock::Timestamp;
 use crate::db::sql::Sql;
 use crate::id::{EmployerId, ProgramId};
@@ -35,6 +36,19 @@ pub async fn find(
     program: ProgramId,
 ) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id((employer, program)).one(connection).await
+}
+
+/// The levels of these programs, as far as they have any, in no order; one statement however many.
+pub async fn list_of_programs(
+    connection: &impl ConnectionTrait,
+    wanted: &[(EmployerId, ProgramId)],
+) -> Result<Vec<Model>, DbErr> {
+    children::list(
+        connection,
+        ("level_scheme", "program_id", "found.program_id"),
+        wanted,
+    )
+    .await
 }
 
 /// Sets the levels of a program in place of those it has.

@@ -10,6 +10,7 @@ pub mod boost;
 pub mod campaign;
 pub mod campaign_mark;
 pub mod check;
+mod children;
 pub mod client;
 pub mod clock;
 pub mod consent;

@@ -4,6 +4,7 @@ use chrono::{NaiveDate, NaiveTime};
 use sea_orm::entity::prelude::*;
 use sea_orm::{FromQueryResult, QueryFilter, QueryOrder};
 
+use crate::children;
 use crate::clock::Timestamp;
 use crate::db;
 use crate::db::Kind;
@@ -142,6 +143,14 @@ pub async fn list(connection: &impl ConnectionTrait, employer: EmployerId) -> Re
         .order_by_asc(Column::Key)
         .all(connection)
         .await
+}
+
+/// The programs of these employers, by key; one statement however many.
+pub async fn list_of_employers(
+    connection: &impl ConnectionTrait,
+    employers: &[EmployerId],
+) -> Result<Vec<Model>, DbErr> {
+    children::list_of_employers(connection, ("program", "found.key"), employers).await
 }
 
 /// How many programs the employer has.

@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use sea_orm::entity::prelude::*;
 use sea_orm::{FromQueryResult, QueryFilter};
 
+use crate::children;
 use crate::clock::Timestamp;
 use crate::db::sql::{self, Rows, Sql};
 use crate::id::{AchievementId, EmployerId, MemberId, PartnerId, RedemptionId, RewardId};
@@ -206,23 +207,31 @@ pub async fn had_by(
     Ok(sum.map_or(0, |row| row.sum))
 }
 
-/// How many of a reward members have or are to get, without those that sensitive incentives gave.
-pub async fn count_of_reward(
+#[derive(FromQueryResult)]
+struct SumOfReward {
+    reward_id: RewardId,
+    sum: i64,
+}
+
+/// How many of each of these rewards members have or are to get, without those that sensitive incentives gave; one statement however
+/// many. A reward that is not named here has none.
+pub async fn counts_of_rewards(
     connection: &impl ConnectionTrait,
-    employer: EmployerId,
-    reward: RewardId,
-) -> Result<i64, DbErr> {
-    let sum: Option<Sum> = Sql::on(
+    wanted: &[(EmployerId, RewardId)],
+) -> Result<Vec<(RewardId, i64)>, DbErr> {
+    let sums: Vec<SumOfReward> = Sql::on(
         connection,
-        "SELECT CAST(COALESCE(SUM(quantity), 0) AS bigint) AS sum FROM redemption WHERE employer_id = ",
+        "SELECT redemption.reward_id, CAST(SUM(redemption.quantity) AS bigint) AS sum FROM ",
     )
-    .bind(employer)
-    .push(" AND reward_id = ")
-    .bind(reward)
-    .push(" AND status IN ('HELD', 'FULFILLED') AND sensitive = false")
-    .one(connection)
+    .rows(children::wanted(wanted))
+    // A cross join, so that SQLite looks each of them up, whatever its statistics say.
+    .push(
+        " AS wanted CROSS JOIN redemption WHERE redemption.employer_id = wanted.employer_id AND redemption.reward_id = wanted.owner_id
+         AND redemption.status IN ('HELD', 'FULFILLED') AND redemption.sensitive = false GROUP BY redemption.reward_id",
+    )
+    .all(connection)
     .await?;
-    Ok(sum.map_or(0, |row| row.sum))
+    Ok(sums.into_iter().map(|row| (row.reward_id, row.sum)).collect())
 }
 
 /// The held redemptions that these awards gave, in no order; one statement however many.

@@ -7,7 +7,7 @@
 use entity::achievement::{self, Filter, Model, Tally};
 use entity::id::{AchievementId, EmployerId, MemberId};
 use entity::page::{Page, Slice};
-use entity::{incentive, member, program};
+use entity::{employer, incentive, member, program};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::{Fault, Outcome, tenant};
@@ -112,26 +112,22 @@ pub async fn list_of_member(
     Ok(achievement::list(app.db.read(), employer, &filter, page).await?)
 }
 
-/// What was achieved for an incentive, in counts: none for a sensitive one whose group is too small to hide a person in.
-pub async fn tally(
-    app: &App,
-    permit: Permit<access::ReadIncentiveTally>,
+/// What is shown of what was achieved for an incentive of this employer, in counts, where so much was counted: nothing for a sensitive one
+/// whose group is too small to hide a person in.
+pub fn tally(
+    permit: &Permit<access::ReadIncentiveTally>,
     incentive: &incentive::Model,
+    employer: Option<&employer::Model>,
+    counted: Option<Tally>,
 ) -> Outcome<Option<Tally>> {
-    require_within(&permit, incentive.employer_id, None)?;
-    let db = app.db.read();
-    let counted = achievement::tally(db, &[(incentive.employer_id, incentive.id)]).await?;
-    let tally = counted.into_iter().next().unwrap_or(Tally {
+    require_within(permit, incentive.employer_id, None)?;
+    let tally = counted.unwrap_or(Tally {
         incentive_id: incentive.id,
         achievements: 0,
         members: 0,
     });
-    if !incentive.sensitive {
-        return Ok(Some(tally));
-    }
-    let employer = entity::employer::find(db, incentive.employer_id).await?;
     let minimum = employer.map_or(i64::MAX, |employer| i64::from(employer.minimum_group_size));
-    Ok((tally.members >= minimum).then_some(tally))
+    Ok((!incentive.sensitive || tally.members >= minimum).then_some(tally))
 }
 
 /// Refuses, as something that is not there, what lies outside the viewer's tenant.

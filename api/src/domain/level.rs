@@ -107,14 +107,9 @@ fn check(levels: &Levels, faults: &mut Vec<Fault>) {
     }
 }
 
-/// The levels of a program, if it has any.
-pub async fn find(
-    app: &App,
-    permit: Permit<access::ListLevels>,
-    program: &program::Model,
-) -> Outcome<Option<Model>> {
-    require_within(&permit, program.employer_id, None)?;
-    Ok(level::find(app.db.read(), program.employer_id, program.id).await?)
+/// Refuses to show the levels of a program that is not the viewer's.
+pub fn require_shown(permit: &Permit<access::ListLevels>, program: &program::Model) -> Outcome<()> {
+    require_within(permit, program.employer_id, None)
 }
 
 /// What is needed to say where a member stands.

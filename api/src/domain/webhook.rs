@@ -448,12 +448,6 @@ pub async fn deliveries(
     })
 }
 
-/// How many deliveries an endpoint has not taken yet.
-pub async fn pending(app: &App, endpoint: &Model) -> Outcome<i64> {
-    let key = (endpoint.partner_id, endpoint.id);
-    Ok(read::count_pending(app.db.read(), key).await?)
-}
-
 fn check(app: &App, wanted: Wanted) -> Outcome<Settings> {
     let mut faults = Vec::new();
     if let Err(refused) = app.jobs.outbound.egress.check(&wanted.url) {

@@ -5,6 +5,7 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 use super::{DeliveryStatus, EndpointKey, PENDING};
 use crate::clock::Timestamp;
 use crate::db::sql::{Rows, Sql};
+use crate::id::{PartnerId, WebhookEndpointId};
 
 /// A delivery as its partner sees it.
 #[derive(Debug, Clone, FromQueryResult)]
@@ -110,24 +111,34 @@ pub async fn list_attempts(
 }
 
 #[derive(FromQueryResult)]
-struct Number {
+struct Pending {
+    partner_id: PartnerId,
+    endpoint_id: WebhookEndpointId,
     count: i64,
 }
 
-/// How many deliveries an endpoint has not taken yet.
+/// How many deliveries each of these endpoints has not taken yet; one statement however many. An endpoint that is not named here has
+/// taken all of them.
 pub async fn count_pending(
     connection: &impl ConnectionTrait,
-    (partner, endpoint): EndpointKey,
-) -> Result<i64, DbErr> {
-    let number: Option<Number> = Sql::on(
+    endpoints: &[EndpointKey],
+) -> Result<Vec<(EndpointKey, i64)>, DbErr> {
+    let wanted = Rows::new()
+        .id("owner_id", endpoints.iter().map(|(partner, _)| *partner))
+        .id("id", endpoints.iter().map(|(_, endpoint)| *endpoint));
+    let counts: Vec<Pending> = Sql::on(
         connection,
-        "SELECT count(*) AS count FROM delivery WHERE partner_id = ",
+        "SELECT delivery.partner_id, delivery.endpoint_id, count(*) AS count FROM ",
     )
-    .bind(partner)
-    .push(" AND endpoint_id = ")
-    .bind(endpoint)
+    .rows(wanted)
+    // A cross join, so that SQLite looks each of them up, whatever its statistics say.
+    .push(
+        " AS wanted CROSS JOIN delivery WHERE delivery.partner_id = wanted.owner_id AND delivery.endpoint_id = wanted.id",
+    )
     .push(PENDING)
-    .one(connection)
+    .push(" GROUP BY delivery.partner_id, delivery.endpoint_id")
+    .all(connection)
     .await?;
-    Ok(number.map_or(0, |number| number.count))
+    let counted = |row: Pending| ((row.partner_id, row.endpoint_id), row.count);
+    Ok(counts.into_iter().map(counted).collect())
 }

@@ -4,6 +4,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{FromQueryResult, QueryFilter};
 
 use super::{Column, Entity, MessageState, Model, NotSent};
+use crate::children;
 use crate::db::sql::{self, Sql};
 use crate::id::{CampaignId, EmployerId, MemberId, MessageId};
 use crate::page::{self, Page, Slice};
@@ -71,48 +72,63 @@ pub struct Standing {
     pub sensitive: bool,
 }
 
-/// How the messages of a campaign stand.
+#[derive(FromQueryResult)]
+struct StandingOf {
+    campaign_id: CampaignId,
+    #[sea_orm(nested)]
+    standing: Standing,
+}
+
+/// How the messages of these campaigns stand; one statement however many.
 pub async fn standing(
     connection: &impl ConnectionTrait,
-    employer: EmployerId,
-    campaign: CampaignId,
-) -> Result<Vec<Standing>, DbErr> {
-    Sql::on(
+    wanted: &[(EmployerId, CampaignId)],
+) -> Result<Vec<(CampaignId, Standing)>, DbErr> {
+    let rows: Vec<StandingOf> = Sql::on(
         connection,
-        "SELECT state, reason, count(*) AS messages, count(DISTINCT member_id) AS members, count(converted_at) AS converted, ",
+        "SELECT campaign_id, state, reason, count(*) AS messages, count(DISTINCT member_id) AS members, count(converted_at) AS converted, ",
     )
     .either("max(sensitive) AS sensitive", "bool_or(sensitive) AS sensitive")
     .push(
-        " FROM (SELECT CASE WHEN due_at IS NULL THEN state ELSE 'PENDING' END AS state, reason, member_id, converted_at, sensitive
-         FROM message WHERE employer_id = ",
+        " FROM (SELECT message.campaign_id, CASE WHEN message.due_at IS NULL THEN message.state ELSE 'PENDING' END AS state,
+         message.reason, message.member_id, message.converted_at, message.sensitive FROM ",
     )
-    .bind(employer)
-    .push(" AND campaign_id = ")
-    .bind(campaign)
-    .push(") AS standing GROUP BY state, reason ORDER BY state, reason")
+    .rows(children::wanted(wanted))
+    .push(OF_CAMPAIGNS)
+    .push(") AS standing GROUP BY campaign_id, state, reason ORDER BY campaign_id, state, reason")
     .all(connection)
-    .await
+    .await?;
+    let of = |row: StandingOf| (row.campaign_id, row.standing);
+    Ok(rows.into_iter().map(of).collect())
 }
 
-/// Of how many different members there are messages of a campaign.
+/// Of how many different members there are messages of each of these campaigns; one statement however many. Of a campaign that is not
+/// named here there are none.
 pub async fn count_members(
     connection: &impl ConnectionTrait,
-    employer: EmployerId,
-    campaign: CampaignId,
-) -> Result<i64, DbErr> {
-    let found: Option<Members> = Sql::on(
+    wanted: &[(EmployerId, CampaignId)],
+) -> Result<Vec<(CampaignId, i64)>, DbErr> {
+    let found: Vec<Members> = Sql::on(
         connection,
-        "SELECT count(DISTINCT member_id) AS members FROM message WHERE employer_id = ",
+        "SELECT message.campaign_id, count(DISTINCT message.member_id) AS members FROM ",
     )
-    .bind(employer)
-    .push(" AND campaign_id = ")
-    .bind(campaign)
-    .one(connection)
+    .rows(children::wanted(wanted))
+    .push(OF_CAMPAIGNS)
+    .push(" GROUP BY message.campaign_id")
+    .all(connection)
     .await?;
-    Ok(found.map_or(0, |found| found.members))
+    Ok(found
+        .into_iter()
+        .map(|row| (row.campaign_id, row.members))
+        .collect())
 }
+
+// A cross join, so that SQLite looks each of them up, whatever its statistics say.
+const OF_CAMPAIGNS: &str = " AS wanted CROSS JOIN message \
+                            WHERE message.employer_id = wanted.employer_id AND message.campaign_id = wanted.owner_id";
 
 #[derive(FromQueryResult)]
 struct Members {
+    campaign_id: CampaignId,
     members: i64,
 }

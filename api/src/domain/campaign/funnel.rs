@@ -5,14 +5,13 @@
 
 use entity::campaign::Model;
 use entity::employer;
-use entity::message::read::{self, Standing};
+use entity::message::read::Standing;
 use entity::message::{MessageState, NotSent};
 
-use crate::app::App;
 use crate::auth::access;
 use crate::auth::viewer::Permit;
+use crate::domain::Outcome;
 use crate::domain::achievement::require_within;
-use crate::domain::{Error, Outcome};
 
 /// Counts of a campaign's messages; none: kept back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,23 +40,15 @@ pub struct Funnel {
     pub dropped: Vec<(NotSent, Option<i64>)>,
 }
 
-/// How the messages of a campaign stand.
-pub async fn read(
-    app: &App,
-    permit: Permit<access::ReadCampaignFunnel>,
+/// What is shown of how the messages of a campaign of this employer stand, where they stand so and are of so many members.
+pub fn read(
+    permit: &Permit<access::ReadCampaignFunnel>,
     campaign: &Model,
+    employer: &employer::Model,
+    (standing, members): (&[Standing], i64),
 ) -> Outcome<Funnel> {
-    require_within(&permit, campaign.employer_id, None)?;
-    let db = app.db.read();
-    let gone = Error::Internal("an employer is gone");
-    let employer = employer::find(db, campaign.employer_id).await?.ok_or(gone)?;
-    let standing = read::standing(db, campaign.employer_id, campaign.id).await?;
-    let members = read::count_members(db, campaign.employer_id, campaign.id).await?;
-    Ok(counted(
-        &standing,
-        members,
-        i64::from(employer.minimum_group_size),
-    ))
+    require_within(permit, campaign.employer_id, None)?;
+    Ok(counted(standing, members, i64::from(employer.minimum_group_size)))
 }
 
 fn counted(standing: &[Standing], members: i64, minimum: i64) -> Funnel {

@@ -1,9 +1,7 @@
 //! Achievements, as a member, an administrator or a partner sees them.
 
-use std::hash::Hash;
 use std::sync::Arc;
 
-use async_graphql::dataloader::Loader;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::NaiveDate;
 use entity::achievement;
@@ -12,13 +10,12 @@ use entity::feed::ToldAchievement;
 use entity::id::{AchievementId, EmployerId, IncentiveId, MemberId, ProgramId};
 use jobs::record::Reason;
 use jobs::why::Why;
-use sea_orm::DbErr;
 
 use super::{Incentive, Member, Program};
 use crate::domain::achievement::sees_sensitive;
-use crate::domain::feed::names::{Named, Names};
+use crate::domain::feed::names::Names;
 use crate::graphql::error::ApiError;
-use crate::graphql::loader::{Loaders, Nouns};
+use crate::graphql::loader::{load, name};
 use crate::graphql::scalar::{Date, DateTime, Decimal, TimeZone, stored_zone};
 use crate::graphql::viewer;
 
@@ -280,40 +277,4 @@ impl Achievement {
         }
         Ok(told.why.as_deref().and_then(Why::read).map(Explanation::from))
     }
-}
-
-/// What a loader of the request finds by a key.
-pub(super) async fn load<K>(
-    context: &Context<'_>,
-    key: K,
-) -> Result<Option<<Nouns as Loader<K>>::Value>, ApiError>
-where
-    K: Send + Sync + Hash + Eq + Clone + 'static,
-    Nouns: Loader<K, Error = Arc<DbErr>>,
-{
-    let missing = ApiError::Internal("a request without its loaders");
-    let loader = context.data_opt::<Loaders>().ok_or(missing)?;
-    loader.load_one(key).await.map_err(|error| {
-        tracing::error!(error = %error, "a loader failed");
-        ApiError::Internal("a loader failed")
-    })
-}
-
-/// What is named by a key: of what is shown to many at once, as it was read for all of them; else as [`load`] finds it.
-pub(super) async fn name<K>(
-    context: &Context<'_>,
-    names: Option<&Names>,
-    key: K,
-) -> Result<Option<<Nouns as Loader<K>>::Value>, ApiError>
-where
-    K: Send + Sync + Hash + Eq + Clone + 'static,
-    Nouns: Loader<K, Error = Arc<DbErr>>,
-    Names: Named<K, Value = <Nouns as Loader<K>>::Value>,
-{
-    if let Some(names) = names
-        && let Some(named) = names.named(&key).await
-    {
-        return Ok(Some(named));
-    }
-    load(context, key).await
 }

@@ -3,7 +3,7 @@
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::TimeDelta;
 use entity::campaign::{CapPeriod, Model};
-use entity::{campaign, employer, program};
+use entity::{campaign, employer};
 use jobs::campaign::SegmentDefinition;
 use jobs::rules::definition::TriggerDefinition;
 use serde::Deserialize;
@@ -16,8 +16,10 @@ use crate::auth::access;
 use crate::auth::guard::Requires;
 use crate::domain::campaign::funnel;
 use crate::graphql::error::ApiError;
+use crate::graphql::loader::each::{Messages, MessagesOf};
+use crate::graphql::loader::load;
+use crate::graphql::permit;
 use crate::graphql::scalar::{BigInt, DateTime, Duration};
-use crate::graphql::{app, permit};
 
 /// What becomes of a message over the cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -197,7 +199,7 @@ impl Campaign {
         let Some(id) = self.0.program_id else {
             return Ok(None);
         };
-        let found = program::find(app(context)?.db.read(), self.0.employer_id, id).await?;
+        let found = load(context, (self.0.employer_id, id)).await?;
         Ok(found.map(Program))
     }
 
@@ -314,8 +316,12 @@ impl Campaign {
     /// How its messages stand, in counts. Scope: `programs:read` or `operator`.
     #[graphql(guard = "Requires::<access::ReadCampaignFunnel>::new()")]
     async fn funnel(&self, context: &Context<'_>) -> Result<CampaignFunnel, ApiError> {
-        let funnel = funnel::read(app(context)?, permit(context)?, &self.0).await?;
-        Ok(funnel.into())
+        let permit = permit(context)?;
+        let gone = ApiError::Internal("an employer is gone");
+        let employer: employer::Model = load(context, self.0.employer_id).await?.ok_or(gone)?;
+        let found = load(context, MessagesOf((self.0.employer_id, self.0.id))).await?;
+        let Messages { standing, members } = found.unwrap_or_default();
+        Ok(funnel::read(&permit, &self.0, &employer, (&standing, members))?.into())
     }
 }
 

@@ -1,11 +1,11 @@
 //! OAuth clients.
 
 use async_graphql::{Context, Object};
-use entity::{client, employer, partner};
+use entity::client;
 
 use super::{Employer, Partner};
-use crate::graphql::app;
 use crate::graphql::error::ApiError;
+use crate::graphql::loader::load;
 use crate::graphql::scalar::DateTime;
 
 /// An OAuth client of an employer, of a partner or of the operator.
@@ -32,7 +32,7 @@ impl Client {
     /// Whose it is; null: no employer's.
     async fn employer(&self, context: &Context<'_>) -> Result<Option<Employer>, ApiError> {
         match self.0.employer_id {
-            Some(id) => Ok(employer::find(app(context)?.db.read(), id).await?.map(Employer)),
+            Some(id) => Ok(load(context, id).await?.map(Employer)),
             None => Ok(None),
         }
     }
@@ -40,7 +40,7 @@ impl Client {
     /// Whose it is; null: no partner's.
     async fn partner(&self, context: &Context<'_>) -> Result<Option<Partner>, ApiError> {
         match self.0.partner_id {
-            Some(id) => Ok(partner::find(app(context)?.db.read(), id).await?.map(Partner)),
+            Some(id) => Ok(load(context, id).await?.map(Partner)),
             None => Ok(None),
         }
     }

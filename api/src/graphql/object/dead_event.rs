@@ -3,8 +3,8 @@
 use async_graphql::{Context, ID, Object};
 use entity::{dead_event, event_type, incentive};
 
-use crate::graphql::app;
 use crate::graphql::error::ApiError;
+use crate::graphql::loader::load;
 use crate::graphql::scalar::DateTime;
 
 /// An event that could not be evaluated in several tries. Nothing here says whom it is about or what was measured.
@@ -20,8 +20,8 @@ impl DeadEvent {
 
     /// The key of its type.
     async fn event_type(&self, context: &Context<'_>) -> Result<Option<String>, ApiError> {
-        let found =
-            event_type::find(app(context)?.db.read(), self.0.employer_id, self.0.event_type_id).await?;
+        let key = (self.0.employer_id, self.0.event_type_id);
+        let found: Option<event_type::Model> = load(context, key).await?;
         Ok(found.map(|event_type| event_type.key))
     }
 
@@ -29,7 +29,7 @@ impl DeadEvent {
     async fn incentive(&self, context: &Context<'_>) -> Result<Option<String>, ApiError> {
         match self.0.only_incentive_id {
             Some(id) => {
-                let found = incentive::find(app(context)?.db.read(), self.0.employer_id, id).await?;
+                let found: Option<incentive::Model> = load(context, (self.0.employer_id, id)).await?;
                 Ok(found.map(|incentive| incentive.key))
             }
             None => Ok(None),

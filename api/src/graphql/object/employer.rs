@@ -3,7 +3,7 @@
 use async_graphql::connection::Connection;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use chrono::Days;
-use entity::{backfill, employer, event_type, grant, program, refusal};
+use entity::{backfill, employer, grant, program, refusal};
 
 use super::campaign::EmployerMessageCap;
 use super::report::Report;
@@ -13,6 +13,8 @@ use crate::auth::guard::Requires;
 use crate::domain;
 use crate::graphql::connection::{Arguments, Cursor, connection};
 use crate::graphql::error::ApiError;
+use crate::graphql::loader::each::{EventTypes, Programs};
+use crate::graphql::loader::load;
 use crate::graphql::scalar::{BigInt, Date, DateTime, TimeZone, stored_zone};
 use crate::graphql::{app, permit};
 
@@ -168,14 +170,14 @@ impl Employer {
 
     /// The menu of events, by key.
     async fn event_types(&self, context: &Context<'_>) -> Result<Vec<EventType>, ApiError> {
-        let rows = event_type::list(app(context)?.db.read(), self.0.id).await?;
-        Ok(rows.into_iter().map(EventType).collect())
+        let rows = load(context, EventTypes(self.0.id)).await?;
+        Ok(rows.into_iter().flatten().map(EventType).collect())
     }
 
     /// The programs, by key.
     async fn programs(&self, context: &Context<'_>) -> Result<Vec<Program>, ApiError> {
-        let rows = program::list(app(context)?.db.read(), self.0.id).await?;
-        Ok(rows.into_iter().map(Program).collect())
+        let rows = load(context, Programs(self.0.id)).await?;
+        Ok(rows.into_iter().flatten().map(Program).collect())
     }
 
     /// Which partner may know of which program, ended grants too, in the order of their making.

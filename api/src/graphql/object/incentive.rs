@@ -12,8 +12,10 @@ use crate::auth::access;
 use crate::auth::guard::Requires;
 use crate::domain;
 use crate::graphql::error::ApiError;
+use crate::graphql::loader::each::{Achieved, LatestVersion, Versions};
+use crate::graphql::loader::load;
+use crate::graphql::permit;
 use crate::graphql::scalar::{BigInt, DateTime};
-use crate::graphql::{app, permit};
 use outcome::Outcome;
 pub use structure::{Condition, Trigger};
 use structure::{Limit, Structure};
@@ -140,8 +142,7 @@ impl Incentive {
     #[graphql(guard = "Requires::<access::ReadIncentiveVersion>::new()")]
     async fn version(&self, context: &Context<'_>) -> Result<Option<IncentiveVersion>, ApiError> {
         permit::<access::ReadIncentiveVersion>(context)?;
-        let version =
-            incentive::latest_version(app(context)?.db.read(), self.0.employer_id, self.0.id).await?;
+        let version = load(context, LatestVersion((self.0.employer_id, self.0.id))).await?;
         Ok(version.and_then(IncentiveVersion::read))
     }
 
@@ -149,16 +150,25 @@ impl Incentive {
     #[graphql(guard = "Requires::<access::ListIncentiveVersions>::new()")]
     async fn versions(&self, context: &Context<'_>) -> Result<Vec<IncentiveVersion>, ApiError> {
         permit::<access::ListIncentiveVersions>(context)?;
-        let rows =
-            incentive::list_versions_of(app(context)?.db.read(), self.0.employer_id, self.0.id).await?;
-        Ok(rows.into_iter().filter_map(IncentiveVersion::read).collect())
+        let rows = load(context, Versions((self.0.employer_id, self.0.id))).await?;
+        Ok(rows
+            .into_iter()
+            .flatten()
+            .filter_map(IncentiveVersion::read)
+            .collect())
     }
 
     /// How much was achieved. Null for a sensitive incentive that fewer members than the employer's minimum group size have achieved.
     /// Scope: `programs:read`, `reports:read` or `operator`.
     #[graphql(guard = "Requires::<access::ReadIncentiveTally>::new()")]
     async fn tally(&self, context: &Context<'_>) -> Result<Option<Tally>, ApiError> {
-        let tally = domain::achievement::tally(app(context)?, permit(context)?, &self.0).await?;
+        let permit = permit(context)?;
+        let counted = load(context, Achieved((self.0.employer_id, self.0.id))).await?;
+        let employer = match self.0.sensitive {
+            true => load(context, self.0.employer_id).await?,
+            false => None,
+        };
+        let tally = domain::achievement::tally(&permit, &self.0, employer.as_ref(), counted)?;
         Ok(tally.map(|tally| Tally {
             achievement_count: BigInt(tally.achievements),
             member_count: BigInt(tally.members),

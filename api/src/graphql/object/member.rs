@@ -13,6 +13,7 @@ use crate::auth::guard::Requires;
 use crate::domain;
 use crate::graphql::connection::{Arguments, Cursor, connection};
 use crate::graphql::error::ApiError;
+use crate::graphql::loader::load;
 use crate::graphql::scalar::{Date, DateTime, Decimal, Json, TimeZone, stored_zone};
 use crate::graphql::{app, permit, viewer};
 
@@ -104,7 +105,7 @@ impl Member {
         match &self.0.time_zone {
             Some(zone) => Ok(stored_zone(zone)),
             None => {
-                let employer = employer::find(app(context)?.db.read(), self.0.employer_id).await?;
+                let employer: Option<employer::Model> = load(context, self.0.employer_id).await?;
                 Ok(stored_zone(
                     employer.as_ref().map_or("UTC", |employer| &employer.time_zone),
                 ))

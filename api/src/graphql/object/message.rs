@@ -4,9 +4,9 @@ use async_graphql::{Context, Enum, ID, Object, SimpleObject};
 use entity::message::{self, Model};
 
 use super::Member;
-use super::achievement::load;
 use crate::domain::achievement::sees_sensitive;
 use crate::graphql::error::ApiError;
+use crate::graphql::loader::load;
 use crate::graphql::scalar::DateTime;
 use crate::graphql::viewer;
 

@@ -5,9 +5,9 @@ use entity::ledger::EntryKind;
 use entity::ledger::read::Balance;
 
 use super::Incentive;
-use super::achievement::load;
 use crate::domain::points;
 use crate::graphql::error::ApiError;
+use crate::graphql::loader::load;
 use crate::graphql::scalar::{BigInt, DateTime};
 
 /// A member's points of one category, at the instant of asking.

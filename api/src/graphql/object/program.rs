@@ -2,7 +2,7 @@
 
 use async_graphql::connection::Connection;
 use async_graphql::{Context, Enum, ID, Object, SimpleObject};
-use entity::{boost, incentive, program};
+use entity::program;
 
 use super::boost::Boost;
 use super::level::LevelScheme;
@@ -12,6 +12,8 @@ use crate::auth::guard::Requires;
 use crate::domain;
 use crate::graphql::connection::{Arguments, Cursor, connection};
 use crate::graphql::error::ApiError;
+use crate::graphql::loader::each::{Boosts, Incentives, Levels};
+use crate::graphql::loader::load;
 use crate::graphql::scalar::{BigInt, Date, DateTime, TimeZone, stored_zone};
 use crate::graphql::{app, permit};
 
@@ -119,8 +121,8 @@ impl Program {
     #[graphql(guard = "Requires::<access::ListIncentives>::new()")]
     async fn incentives(&self, context: &Context<'_>) -> Result<Vec<Incentive>, ApiError> {
         permit::<access::ListIncentives>(context)?;
-        let rows = incentive::list_of_program(app(context)?.db.read(), self.0.employer_id, self.0.id).await?;
-        Ok(rows.into_iter().map(Incentive).collect())
+        let rows = load(context, Incentives((self.0.employer_id, self.0.id))).await?;
+        Ok(rows.into_iter().flatten().map(Incentive).collect())
     }
 
     /// Its rewards, retired ones too, in the order of their making.
@@ -142,14 +144,15 @@ impl Program {
     #[graphql(guard = "Requires::<access::ListBoosts>::new()")]
     async fn boosts(&self, context: &Context<'_>) -> Result<Vec<Boost>, ApiError> {
         permit::<access::ListBoosts>(context)?;
-        let rows = boost::list_of_program(app(context)?.db.read(), self.0.employer_id, self.0.id).await?;
-        Ok(rows.into_iter().map(Boost::from).collect())
+        let rows = load(context, Boosts((self.0.employer_id, self.0.id))).await?;
+        Ok(rows.into_iter().flatten().map(Boost::from).collect())
     }
 
     /// Its levels; null: it has none. Scope: `programs:read` or `operator`.
     #[graphql(guard = "Requires::<access::ListLevels>::new()")]
     async fn levels(&self, context: &Context<'_>) -> Result<Option<LevelScheme>, ApiError> {
-        let found = domain::level::find(app(context)?, permit(context)?, &self.0).await?;
+        domain::level::require_shown(&permit(context)?, &self.0)?;
+        let found = load(context, Levels((self.0.employer_id, self.0.id))).await?;
         found.map(LevelScheme::read).transpose()
     }
 }

@@ -9,12 +9,12 @@ use entity::id::{AchievementId, EmployerId, MemberId, RedemptionId, RewardId};
 use entity::redemption::{self, Model};
 use entity::{achievement, member, reward};
 
-use super::achievement::{load, name};
 use super::{Achievement, Member, Reward};
 use crate::auth::access;
 use crate::auth::viewer::Viewer;
 use crate::domain::feed::names::Names;
 use crate::graphql::error::ApiError;
+use crate::graphql::loader::{load, name};
 use crate::graphql::scalar::{BigInt, DateTime};
 use crate::graphql::viewer;
 

@@ -9,9 +9,10 @@ use crate::auth::access;
 use crate::auth::guard::Requires;
 use crate::domain;
 use crate::graphql::error::ApiError;
-use crate::graphql::loader::Loaders;
+use crate::graphql::loader::each::Redeemed;
+use crate::graphql::loader::load;
+use crate::graphql::permit;
 use crate::graphql::scalar::{BigInt, Date, DateTime, Duration};
-use crate::graphql::{app, permit};
 
 /// A reward: what members can have for points, or are given by an incentive.
 pub struct Reward(pub reward::Model);
@@ -82,21 +83,13 @@ impl Reward {
         let Some(partner) = self.0.fulfilled_by else {
             return Ok(None);
         };
-        let found = partner::find(app(context)?.db.read(), partner).await?;
+        let found: Option<partner::Model> = load(context, partner).await?;
         Ok(found.map(|partner| partner.key))
     }
 
     /// The program it is of.
     async fn program(&self, context: &Context<'_>) -> Result<Program, ApiError> {
-        let missing = ApiError::Internal("a request without its loaders");
-        let loader = context.data_opt::<Loaders>().ok_or(missing)?;
-        let found = loader
-            .load_one((self.0.employer_id, self.0.program_id))
-            .await
-            .map_err(|error| {
-                tracing::error!(error = %error, "a loader failed");
-                ApiError::Internal("a loader failed")
-            })?;
+        let found = load(context, (self.0.employer_id, self.0.program_id)).await?;
         found
             .map(Program)
             .ok_or(ApiError::Internal("a reward without its program"))
@@ -116,7 +109,8 @@ impl Reward {
     /// Scope: `programs:read`, `reports:read` or `operator`.
     #[graphql(guard = "Requires::<access::ReadRewardRedeemed>::new()")]
     async fn redeemed(&self, context: &Context<'_>) -> Result<BigInt, ApiError> {
-        let count = domain::reward::redeemed(app(context)?, permit(context)?, &self.0).await?;
-        Ok(BigInt(count))
+        let permit = permit(context)?;
+        let counted = load(context, Redeemed((self.0.employer_id, self.0.id))).await?;
+        Ok(BigInt(domain::reward::redeemed(&permit, &self.0, counted)?))
     }
 }

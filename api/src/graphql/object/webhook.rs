@@ -12,6 +12,8 @@ use crate::domain::webhook::Delivered;
 use crate::graphql::app;
 use crate::graphql::connection::Cursor;
 use crate::graphql::error::ApiError;
+use crate::graphql::loader::each::Pending;
+use crate::graphql::loader::load;
 use crate::graphql::scalar::{BigInt, DateTime};
 
 /// Whether an endpoint is called.
@@ -113,7 +115,8 @@ impl WebhookEndpoint {
 
     /// How many deliveries it has not taken yet.
     async fn pending_count(&self, context: &Context<'_>) -> Result<BigInt, ApiError> {
-        Ok(BigInt(domain::webhook::pending(app(context)?, &self.0).await?))
+        let pending = load(context, Pending((self.0.partner_id, self.0.id))).await?;
+        Ok(BigInt(pending.unwrap_or(0)))
     }
 
     /// What it was sent and is to be sent, newest entry first. What was delivered is kept for 30 days.

@@ -56,15 +56,7 @@ impl Shape {
     /// Whether a field brings many things: a list, or a page of one.
     fn is_list(&self, field: &FieldDefinition) -> bool {
         let (of, is_list) = innermost(&field.ty.node);
-        !self.is_scalar(of) && (is_list || self.page(of).is_some())
-    }
-
-    /// The field of a page in which its items are.
-    fn page(&self, name: &str) -> Option<&'static str> {
-        match name {
-            "FeedPage" => Some("entries"),
-            _ => name.ends_with("Connection").then_some("nodes"),
-        }
+        !self.is_scalar(of) && (is_list || page(of).is_some())
     }
 
     /// Every list that a query can come to, as `Type.field`, but for those in which pages hold their items.
@@ -81,7 +73,7 @@ impl Shape {
             next.extend(self.members(name));
             for field in self.fields(name) {
                 next.push(innermost(&field.ty.node).0);
-                if self.is_list(field) && self.page(name).is_none() {
+                if self.is_list(field) && page(name).is_none() {
                     found.insert(format!("{name}.{}", field.name.node));
                 }
             }
@@ -95,7 +87,7 @@ impl Shape {
         let fields = self.fields(parent);
         let field = fields.iter().find(|field| field.name.node == name).unwrap();
         let (of, _) = innermost(&field.ty.node);
-        match self.page(of) {
+        match page(of) {
             Some(inner) => self.item(&format!("{of}.{inner}")),
             None => of.to_owned(),
         }
@@ -144,7 +136,7 @@ impl Shape {
             }
             let (of, _) = innermost(&field.ty.node);
             let field_name = &field.name.node;
-            let selection = match self.page(of) {
+            let selection = match page(of) {
                 Some(inner) => format!("{{ {field_name}(first: 5) {{ {inner} {{ __typename }} }} }}"),
                 None => format!("{{ {field_name} {{ __typename }} }}"),
             };
@@ -164,6 +156,14 @@ impl Shape {
             !needs_more && opens(described, scopes)
         };
         self.fields(name).into_iter().filter(is_open).collect()
+    }
+}
+
+/// The field of a page in which its items are.
+fn page(name: &str) -> Option<&'static str> {
+    match name {
+        "FeedPage" => Some("entries"),
+        _ => name.ends_with("Connection").then_some("nodes"),
     }
 }
 
