@@ -4,7 +4,9 @@
 //! the commit by a task of its own, so that no transaction waits for them; many at once become one. A lost wake-up costs at most
 //! the second until the next sweep.
 
+use std::collections::hash_map::RandomState;
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +25,7 @@ const EVENTS: &str = "events";
 const HOUSEKEEPING: &str = "housekeeping";
 /// What is sent when there are messages to decide.
 const MESSAGES: &str = "messages";
-/// Payloads of NOTIFY end at 8,000 bytes; a partner's id takes 31 with its comma.
+/// Payloads of NOTIFY end at 8,000 bytes; a partner's id takes 31 with its comma, and the sender 17 once.
 const PARTNERS_PER_MESSAGE: usize = 200;
 /// How long to wait before connecting again when listening has failed.
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
@@ -46,6 +48,8 @@ struct Inner {
     /// Taken by the relay when it starts; without a relay, what is sent to other processes goes nowhere.
     relay: Mutex<Option<mpsc::UnboundedReceiver<News>>>,
     relayed: bool,
+    /// What the messages of this process begin with: PostgreSQL sends them back to it too, and nobody is to be woken twice.
+    sender: String,
 }
 
 #[derive(Debug, Clone)]
@@ -70,6 +74,8 @@ impl Wakes {
             outbound,
             relay: Mutex::new(relayed.then_some(relay)),
             relayed,
+            // Of no meaning but to differ from those of other processes.
+            sender: format!("{:016x}", RandomState::new().build_hasher().finish()),
         };
         Self {
             inner: Arc::new(inner),
@@ -188,10 +194,13 @@ pub async fn relay(db: Db, wakes: Wakes, shutdown: CancellationToken) {
     let (Some(receiver), Some(_)) = (receiver, db.postgres_pool()) else {
         return;
     };
-    tokio::join!(send(&db, receiver, &shutdown), listen(&db, &wakes, &shutdown));
+    tokio::join!(
+        send(&db, &wakes, receiver, &shutdown),
+        listen(&db, &wakes, &shutdown)
+    );
 }
 
-async fn send(db: &Db, mut news: mpsc::UnboundedReceiver<News>, shutdown: &CancellationToken) {
+async fn send(db: &Db, wakes: &Wakes, mut news: mpsc::UnboundedReceiver<News>, shutdown: &CancellationToken) {
     loop {
         let first = tokio::select! {
             () = shutdown.cancelled() => return,
@@ -222,6 +231,7 @@ async fn send(db: &Db, mut news: mpsc::UnboundedReceiver<News>, shutdown: &Cance
         .map(|(_, message)| message.to_owned())
         .chain(partners.chunks(PARTNERS_PER_MESSAGE).map(|chunk| chunk.join(",")));
         for message in messages {
+            let message = format!("{} {message}", wakes.inner.sender);
             if let Err(error) = notify(db, &message).await {
                 tracing::debug!(error = %error, "a wake-up was not sent; the sweeps will find the news");
             }
@@ -269,7 +279,13 @@ async fn listen(db: &Db, wakes: &Wakes, shutdown: &CancellationToken) {
 }
 
 fn hear(wakes: &Wakes, payload: &str) {
-    match payload {
+    let Some((sender, message)) = payload.split_once(' ') else {
+        return;
+    };
+    if sender == wakes.inner.sender {
+        return;
+    }
+    match message {
         EVENTS => bump(&wakes.inner.events),
         HOUSEKEEPING => bump(&wakes.inner.housekeeping),
         MESSAGES => bump(&wakes.inner.messages),
@@ -294,16 +310,25 @@ mod tests {
             wakes.watch_feed(one),
             wakes.watch_feed(other),
         );
-        hear(&wakes, &format!("{one},nonsense"));
+        let own = wakes.inner.sender.clone();
+        for message in [
+            format!("{own} {one}"),
+            format!("{own} events"),
+            "events".to_owned(),
+        ] {
+            hear(&wakes, &message);
+            assert!(!events.has_changed().unwrap() && !one_feed.has_changed().unwrap());
+        }
+        hear(&wakes, &format!("other {one},nonsense"));
         assert!(one_feed.has_changed().unwrap());
         assert!(!other_feed.has_changed().unwrap());
         assert!(!events.has_changed().unwrap());
-        hear(&wakes, "events");
+        hear(&wakes, "other events");
         assert!(events.has_changed().unwrap());
         let housekeeping = wakes.watch_housekeeping();
-        hear(&wakes, "events");
+        hear(&wakes, "other events");
         assert!(!housekeeping.has_changed().unwrap());
-        hear(&wakes, "housekeeping");
+        hear(&wakes, "other housekeeping");
         assert!(housekeeping.has_changed().unwrap());
     }
 }
