@@ -34,8 +34,11 @@ const SOME: usize = 200_000;
 const LARGE: i64 = 10_000;
 /// Rows that one step of a plan may read: the purge deletes 5,000 at once, a batch has 1,000 events with what each is about.
 const ROWS: u64 = 25_000;
-/// Pages that a statement may look at beyond those of its rows: the next batch of the purge walks over the 5,000 that were just deleted.
+/// Pages that a statement may look at beyond those of its rows.
 const PAGES: u64 = 6_000;
+/// The same of the purge: each batch walks over what all before it have deleted and no vacuum has cleaned up yet. Whether one has is not
+/// known here; all that a round deletes is a fraction of the table.
+const PAGES_OF_THE_DEAD: u64 = 40_000;
 
 /// Statements that read more, by a part of their text, and why that is so.
 const KNOWN: &[(&str, &str)] = &[
@@ -64,15 +67,15 @@ const KNOWN: &[(&str, &str)] = &[
         "members are counted, and nobody keeps a count of them",
     ),
     (
-        "SELECT state, reason, count(*) AS messages, count(DISTINCT member_id)",
+        "SELECT campaign_id, state, reason, count(*) AS messages, count(DISTINCT member_id)",
         "likewise",
     ),
     (
-        "SELECT count(DISTINCT member_id) AS members FROM message",
+        "SELECT message.campaign_id, count(DISTINCT message.member_id) AS members",
         "likewise",
     ),
     (
-        "SELECT CAST(COALESCE(SUM(quantity), 0) AS bigint) AS sum FROM redemption",
+        "SELECT redemption.reward_id, CAST(SUM(redemption.quantity) AS bigint) AS sum",
         "what was redeemed is summed up, and nobody keeps a sum of it",
     ),
 ];
@@ -150,7 +153,12 @@ fn judge(text: &str, seen: &Seen, large: &[String]) -> Option<String> {
         return None;
     }
     let whole = seen.whole.iter().any(|table| large.contains(table));
-    (whole || seen.rows > ROWS || seen.excess > PAGES).then(|| format!("{text}\n    {seen:?}"))
+    let pages = if text.starts_with("DELETE") {
+        PAGES_OF_THE_DEAD
+    } else {
+        PAGES
+    };
+    (whole || seen.rows > ROWS || seen.excess > pages).then(|| format!("{text}\n    {seen:?}"))
 }
 
 /// Multiplies what is there of Ada.
