@@ -55,10 +55,6 @@ use clap::{Parser, ValueEnum};
 
 use report::{Report, say};
 
-/// As the program has it: parts of it run in here too.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Plaudit's throughput, latency and memory, as ratios to a floor taken in the same run.
 #[derive(Debug, Parser)]
 #[command(name = "throughput")]

@@ -1,7 +1,7 @@
 //! The end of a feed, which all who listen to it in this process read together: a thousand listeners cost one look at the table a wake.
 //!
 //! The table is the truth, here as everywhere. A look is shared with those who would have looked no sooner: with whom the same wake-up
-//! has told, and for a moment ([`FRESH`]) with those who come after, as far as there is something in it for them; only a look that began
+//! has told, and for a moment (a second) with those who come after, as far as there is something in it for them; only a look that began
 //! after the wake-up says that there is nothing. What was read before a member was erased is shown to nobody who asks after it, in this
 //! process at once and in others within that moment.
 //!
